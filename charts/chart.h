@@ -1,0 +1,80 @@
+// What hooks, charts and groups are to the plugin: plain data, built at compile time.
+#pragma once
+#include <initializer_list>
+#include <span>
+
+// How many counters of each sort a hook owns, in this order.
+struct Kind {
+    int calls = 0;   // known when the function is called
+    int errors = 0;  // known when it returns; counted in load mode `return`
+    int bytes = 0;   // known when it returns; always the bytes that moved
+};
+#define KIND_NOTHING {}
+#define KIND_CALLS {.calls = 1}
+#define KIND_CALLS_ERRORS {.calls = 1, .errors = 1}
+#define KIND_CALLS_ERRORS_BYTES {.calls = 1, .errors = 1, .bytes = 1}
+
+enum class Need {
+    WithGroup,          // attached when the group is on
+    IfPresent,          // the same; a kernel without the function has no such path, so nothing is missing
+    InsteadOfPrevious,  // attached when the group is on and the hook before it in the table is not
+    Always,             // attached even when the group is off: slots depend on it
+};
+
+struct Hook {
+    const char* name;
+    Kind kind;
+    int first;                              // the first of its counters, numbered in the group
+    const char* functions[3]{};             // the best first
+    const char* event = nullptr;            // a tracepoint, for hooks that have no function
+    const char* syscalls = "";              // the system calls that stand in, "" if none can
+    Need need = Need::WithGroup;
+};
+
+struct Dimension {
+    const char* id;
+    const char* name;
+    int counter;
+    int multiplier = 1;
+    const char* current_id = nullptr;  // in the current naming, where it differs
+    int minus = -1;                    // if set, the dimension is a level: counter - minus
+};
+
+struct Face {  // of a chart, in one naming
+    const char* id = nullptr;
+    const char* title = nullptr;
+    const char* units = nullptr;
+    const char* family = nullptr;
+    int priority = 0;
+};
+
+struct Chart {
+    Face classic;
+    Face current{};  // left out where the chart has one name only
+    Dimension dimensions[4]{};  // as many as have an id
+};
+
+struct Group {
+    const char* name;
+    const char* module;  // as the agent shows it
+    std::span<const Hook> hooks;
+    std::span<const Chart> charts;
+    int first_counter, counters;  // numbered over all groups
+    int first_hook;               // likewise
+};
+
+// The rows of a group's table (hook.h) as data.
+constexpr int first_of(std::initializer_list<int> counters) { return counters.size() ? *counters.begin() : 0; }
+#define TEXT(...) #__VA_ARGS__
+
+#define PLAIN_ROW(group, hook, kind_, ...) ALSO_ROW(group, hook, hook, kind_, __VA_ARGS__)
+#define ALSO_ROW(group, hook, of, kind_, functions_, syscalls_)                                               \
+    Hook{.name = #hook, .kind = KIND_##kind_, .first = first_of({COUNTERS_##kind_(group, of)}), .functions = {UNWRAP functions_}, \
+         .syscalls = TEXT syscalls_},
+#define COMPAT_ROW(group, hook, of, kind_, functions_)                                                        \
+    Hook{.name = #hook, .kind = KIND_##kind_, .first = first_of({COUNTERS_##kind_(group, of)}), .functions = {UNWRAP functions_}, \
+         .need = Need::IfPresent},
+#define EVENT_ROW(group, hook, kind_, tracepoint, need_)                                                      \
+    Hook{.name = #hook, .kind = KIND_##kind_, .first = first_of({COUNTERS_##kind_(group, hook)}), .event = tracepoint, \
+         .need = Need::need_},
+#define HOOK_ROWS(group) group##_HOOKS(PLAIN_ROW, ALSO_ROW, COMPAT_ROW, PLAIN_ROW, EVENT_ROW)

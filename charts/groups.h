@@ -1,0 +1,27 @@
+// All groups, and the numbers of their counters and hooks. Read by clang (BPF C) and by g++.
+#pragma once
+#include "vfs.h"
+#include "file.h"
+#include "process.h"
+
+// A group: its name, the module that the agent shows. The first groups' counters lie in a slot's first cache line.
+#define GROUPS(GROUP)              \
+    GROUP(vfs, "vfs")              \
+    GROUP(file, "filedescriptor")  \
+    GROUP(process, "process")
+
+#define COUNTER_RANGE(group, module) group##_base, group##_last = group##_base + group##_counters - 1,
+#define HOOK_RANGE(group, module) group##_hook_base, group##_hook_last = group##_hook_base + group##_hooks - 1,
+#define GROUP_ID(group, module) group##_group,
+enum { GROUPS(COUNTER_RANGE) COUNTERS };
+enum { GROUPS(HOOK_RANGE) HOOKS };
+enum { GROUPS(GROUP_ID) GROUP_COUNT };
+
+#ifdef __cplusplus
+#define HOOK_TABLE(group, module) inline constexpr Hook group##_hook_table[] = {HOOK_ROWS(group)};
+GROUPS(HOOK_TABLE)
+
+#define GROUP_ROW(group, module) \
+    {#group, module, group##_hook_table, group##_charts, group##_base, group##_counters, group##_hook_base},
+inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
+#endif

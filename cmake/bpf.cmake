@@ -1,0 +1,42 @@
+# bpf_object(NAME SOURCE CPU): compiles SOURCE for that BPF instruction set and makes the library NAME, which holds the
+# object's bytes between the symbols NAME and NAME_end.
+find_program(BPF_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
+find_program(BPF_STRIP NAMES llvm-strip llvm-strip-19 llvm-strip-16 llvm-strip-14 REQUIRED)
+
+if(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
+    message(FATAL_ERROR "The programs are written for x86-64 only so far, this is ${CMAKE_SYSTEM_PROCESSOR}")
+endif()
+set(BPF_ARCH_INCLUDE /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+set(SYSCALL_NUMBERS ${CMAKE_BINARY_DIR}/bpf/syscall_numbers.h)
+
+# The numbers of the system calls, of 64 and of 32 bits side by side.
+add_custom_command(OUTPUT ${SYSCALL_NUMBERS}
+    COMMAND sh -c "for n in 64 32; do sed -n \"s/^#define __NR_/#define NR$\{n\}_/p\" $0/asm/unistd_$n.h; done > $1"
+        ${BPF_ARCH_INCLUDE} ${SYSCALL_NUMBERS}
+    DEPENDS ${BPF_ARCH_INCLUDE}/asm/unistd_64.h ${BPF_ARCH_INCLUDE}/asm/unistd_32.h VERBATIM)
+
+function(bpf_object name source cpu)
+    set(object ${CMAKE_BINARY_DIR}/bpf/${name}.o)
+    set(definitions)
+    if(cpu STREQUAL v3) # (clang tells its programs the instruction set only since 18)
+        set(definitions -DHAS_COMPARE_EXCHANGE)
+    endif()
+    add_custom_command(OUTPUT ${object}
+        COMMAND ${BPF_CLANG} -target bpf -mcpu=${cpu} -D__TARGET_ARCH_x86 ${definitions} -O2 -g -std=gnu11
+            -Wall -Wextra -Werror -Wno-unused-parameter
+            -I${CMAKE_BINARY_DIR}/bpf -I${PROJECT_SOURCE_DIR}/charts -I${PROJECT_SOURCE_DIR}/kernel-collector
+            -isystem ${BPF_ARCH_INCLUDE} -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
+        COMMAND ${BPF_STRIP} -g ${object}
+        DEPENDS ${source} ${SYSCALL_NUMBERS} DEPFILE ${object}.d VERBATIM)
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/bpf/${name}.S CONTENT [[
+    .section .rodata
+    .balign 8
+    .global @name@, @name@_end
+@name@: .incbin "@object@"
+@name@_end:
+    .byte 0
+    .section .note.GNU-stack, "", %progbits
+]] @ONLY)
+    set_source_files_properties(${CMAKE_BINARY_DIR}/bpf/${name}.S PROPERTIES OBJECT_DEPENDS ${object})
+    add_library(${name} STATIC ${CMAKE_BINARY_DIR}/bpf/${name}.S)
+endfunction()

@@ -1,0 +1,18 @@
+// The virtual file system. An open tells whether it has made its file.
+#include "hooks.bpf.h"
+
+GROUP_PROGRAMS(vfs)
+
+// open(O_CREAT) makes the file in the directory's own operation, not by vfs_create(), and notes it in the file's mode
+// before it comes here.
+PROGRAMS(vfs, open, const void *path, struct file *file)
+ON_CALL(vfs, open, const void *path, struct file *file)
+{
+	count(row, vfs, open_calls, 1);
+	if (READ(typed, file, f_mode) & FMODE_CREATED)
+		count(row, vfs, create_calls, 1);
+}
+ON_RETURN(vfs, open)
+{
+	RETURNED_CALLS_ERRORS(vfs, open);
+}

@@ -1,0 +1,152 @@
+#include "attach_plan.h"
+#include <fmt/ranges.h>
+#include <algorithm>
+
+std::string Attachment::program() const {
+    if (way == Way::Syscalls) return "syscalls__tp_btf";
+    std::string name = hook_ref(hook).name() + "__";
+    switch (way) {
+        case Way::Tracepoint: return name + "raw_tp";
+        case Way::Trampoline: return name + (part == Part::Call ? "fentry" : "fexit");
+        default: return name + (part == Part::Call ? "kprobe" : "kretprobe");
+    }
+}
+
+bool Plan::paired(int hook) const {
+    return std::any_of(attachments.begin(), attachments.end(),
+                       [&](const Attachment& a) { return a.hook == hook && a.part == Part::Return; });
+}
+
+CounterSet Plan::counted(const Config& config) const {
+    CounterSet counted{};
+    for (const Attachment& a : attachments) {
+        HookRef ref = hook_ref(a.hook);
+        if (!config.group_on[&ref.group - groups]) continue;  // attached for the slots alone
+        const Kind& kind = ref.hook.kind;
+        int counter = ref.first_counter();
+        auto mark = [&](int n, bool known) {
+            for (; n > 0; n--, counter++) counted[counter] |= known;
+        };
+        mark(kind.calls, a.part != Part::Return);
+        mark(kind.errors, a.part != Part::Call && config.returns());
+        mark(kind.bytes, a.part != Part::Call);
+    }
+    return counted;
+}
+
+namespace {
+
+class Planner {
+public:
+    Planner(const Kernel& kernel, const Config& config, const std::vector<Refusal>& refusals)
+        : kernel_(kernel), config_(config), refusals_(refusals), syscalls_(use_syscalls()) {}
+
+    Plan plan() {
+        // First what ends the life of a slot, so that no thread claims one and leaves without its being noticed.
+        for (bool always : {true, false})
+            for (const Group& group : groups)
+                for (const Hook& hook : group.hooks)
+                    if ((hook.need == Need::Always) == always)
+                        plan_hook(group, hook, group.first_hook + static_cast<int>(&hook - group.hooks.data()));
+        bool counts = std::any_of(plan_.attachments.begin(), plan_.attachments.end(),
+                                  [](const Attachment& a) { return hook_ref(a.hook).hook.need != Need::Always; });
+        if (!counts) plan_.attachments.clear();
+        return std::move(plan_);
+    }
+
+private:
+    // The way by system calls slows all of them, so it is for kernels where no function can be hooked at all.
+    bool use_syscalls() const {
+        if (config_.attach != Attach::Auto) return config_.attach == Attach::Syscalls;
+        auto refused = [this](Way way) { return !why_not(-1, way, Part::Whole).empty(); };
+        return refused(Way::Trampoline) && refused(Way::ProbeMulti) && refused(Way::Probe);
+    }
+
+    // "" if nothing speaks against it.
+    std::string why_not(int hook, Way way, Part part) const {
+        if (way == Way::Trampoline && config_.attach == Attach::Probe) return "not asked for";
+        if ((way == Way::Probe || way == Way::ProbeMulti) && config_.attach == Attach::Trampoline)
+            return "not asked for";
+        if (auto refused = kernel_.refused.find(way); refused != kernel_.refused.end()) return refused->second;
+        for (const Refusal& r : refusals_)
+            if (r.way == way && (r.hook == -1 || (r.hook == hook && r.part == part))) return r.why;
+        return "";
+    }
+
+    bool add(int hook, Way way, Part part, const std::string& target, std::string& reasons) {
+        std::string why = why_not(hook, way, part);
+        if (why.empty()) {
+            plan_.attachments.push_back({hook, way, part, target});
+            return true;
+        }
+        if (why != "not asked for" && reasons.find(why) == std::string::npos)
+            reasons += (reasons.empty() ? "" : "; ") + why;
+        return false;
+    }
+
+    void plan_hook(const Group& group, const Hook& hook, int id) {
+        if (!config_.group_on[&group - groups] && hook.need != Need::Always) return;
+        if (hook.need == Need::InsteadOfPrevious && std::any_of(plan_.attachments.begin(), plan_.attachments.end(),
+                                                                [&](const Attachment& a) { return a.hook == id - 1; }))
+            return;
+        std::string reasons;
+        if (hook.event) {
+            if (!kernel_.events.contains(hook.event))
+                reasons = fmt::format("the kernel has no tracepoint {}", hook.event);
+            else
+                add(id, Way::Tracepoint, Part::Call, hook.event, reasons);
+        } else
+            plan_function(hook, id, reasons);
+        if (!reasons.empty() && hook.need != Need::InsteadOfPrevious) plan_.missing.push_back({id, reasons});
+    }
+
+    void plan_function(const Hook& hook, int id, std::string& reasons) {
+        bool results = hook.kind.bytes || (hook.kind.errors && config_.returns());
+        if (!results && !hook.kind.calls) return;
+        if (syscalls_) {
+            if (*hook.syscalls)
+                add(id, Way::Syscalls, Part::Whole, "sys_exit", reasons);
+            else if (hook.need != Need::IfPresent)
+                reasons = "no system call stands for it";
+            return;
+        }
+        std::string function;
+        for (const char* name : hook.functions)
+            if (name && function.empty()) function = kernel_.resolve(name);
+        if (function.empty()) {
+            if (hook.need != Need::IfPresent)
+                reasons = fmt::format(
+                    "the kernel has no function {}",
+                    fmt::join(std::begin(hook.functions),
+                              std::find(std::begin(hook.functions), std::end(hook.functions), nullptr), " or "));
+            return;
+        }
+        if (add(id, Way::Trampoline, results ? Part::Whole : Part::Call, function, reasons)) {
+            reasons.clear();
+            return;
+        }
+        for (Way way : {Way::ProbeMulti, Way::Probe}) {
+            if (!add(id, way, Part::Call, function, reasons)) continue;
+            reasons.clear();  // why a better way was not to be had is no loss
+            if (results) {
+                std::string lost;
+                for (Way back : {way, Way::Probe})
+                    if (add(id, back, Part::Return, function, lost)) return;
+                reasons = "only its calls are counted: " + lost;
+            }
+            return;
+        }
+    }
+
+    const Kernel& kernel_;
+    const Config& config_;
+    const std::vector<Refusal>& refusals_;
+    const bool syscalls_;
+    Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(const Kernel& kernel, const Config& config, const std::vector<Refusal>& refusals) {
+    return Planner(kernel, config, refusals).plan();
+}

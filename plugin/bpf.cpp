@@ -1,0 +1,263 @@
+#include "bpf.h"
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <fstream>
+#include <set>
+#include "error.h"
+
+// The object, compiled for each of BPF's instruction sets.
+extern "C" {
+extern const char collector_v2[], collector_v2_end[], collector_v3[], collector_v3_end[];
+}
+
+namespace {
+
+std::string libbpf_says;  // the last complaint, for when a call fails for a reason of libbpf's own
+
+int collect_complaint(libbpf_print_level level, const char* format, va_list arguments) {
+    if (level != LIBBPF_WARN) return 0;
+    char line[512];
+    vsnprintf(line, sizeof line, format, arguments);
+    if (std::string_view(line).starts_with("libbpf: ")) libbpf_says = std::string(line + 8);
+    if (!libbpf_says.empty() && libbpf_says.back() == '\n') libbpf_says.pop_back();
+    return 0;
+}
+
+std::string reason(int code) { return code == 524 ? "not supported by this kernel (ENOTSUPP)" : std::strerror(code); }
+
+// No way around it: whatever else is loaded would meet the same.
+bool everybodys(int code) { return code == ENOMEM || code == EMFILE || code == ENFILE || code == EINTR; }
+
+// The last line but the verifier's closing figures.
+std::string last_words(const std::string& log) {
+    std::string last;
+    for (size_t from = 0; from < log.size();) {
+        size_t end = std::min(log.find('\n', from), log.size());
+        std::string line = log.substr(from, end - from);
+        if (!line.empty() && !line.starts_with("processed ") && !line.starts_with("verification time")) last = line;
+        from = end + 1;
+    }
+    return last;
+}
+
+// As many slots as asked for, else four times the threads that run now: open addressing wants room.
+unsigned slot_count(unsigned asked) {
+    unsigned wanted = asked;
+    if (!asked) {
+        std::ifstream file("/proc/loadavg");
+        std::string skip;
+        unsigned threads = 0;
+        char slash;
+        file >> skip >> skip >> skip >> threads >> slash >> threads;
+        wanted = std::clamp(4 * threads, 4096u, 65536u);
+    }
+    return std::bit_ceil(wanted);
+}
+
+}  // namespace
+
+void Programs::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
+
+template <class T>
+T* Programs::share(const char* map, size_t count) {
+    size_t bytes = count * sizeof(T);
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(map), 0);
+    if (memory == MAP_FAILED) throw Error(fmt::format("map {} into memory: {}", map, std::strerror(errno)), errno);
+    shared_.emplace_back(memory, Unmap{bytes});
+    return static_cast<T*>(memory);
+}
+
+Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsigned slots) : plan_(std::move(plan)) {
+    libbpf_set_print(collect_complaint);
+    std::string btf = btf_file(config.btf_path);
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "netdata_ebpf",
+                .btf_custom_path = btf.empty() ? nullptr : btf.c_str());
+    auto elf =
+        kernel.compare_exchange ? std::span(collector_v3, collector_v3_end) : std::span(collector_v2, collector_v2_end);
+    object_.reset(check(bpf_object__open_mem(elf.data(), elf.size(), &options), "open the eBPF object"));
+
+    settings set{};
+    set.slot_mask = slots - 1;
+    set.slot_shift = 32 - static_cast<unsigned>(std::countr_zero(slots));
+    set.wake_at = slots / 2;
+    set.returns = config.returns();
+    std::set<bpf_program*> wanted;
+    std::vector<std::string> logs;
+    auto program = [&](const Attachment& a) {
+        return check(bpf_object__find_program_by_name(object_.get(), a.program().c_str()), "find program {}",
+                     a.program());
+    };
+    for (const Attachment& a : plan_.attachments) {
+        bpf_program* p = program(a);
+        bpf_program__set_autoload(p, true);
+        if (a.way == Way::Trampoline) {
+            errno = -bpf_program__set_attach_target(p, 0, a.target.c_str());
+            if (errno) throw Refusal{a.hook, a.way, a.part, fmt::format("{}: {}", a.target, libbpf_says)};
+            set.arguments[a.hook] = static_cast<__u8>(kernel.functions.at(a.target));
+        }
+        if (a.way == Way::ProbeMulti) bpf_program__set_expected_attach_type(p, BPF_TRACE_KPROBE_MULTI);
+        set.paired[a.hook] = plan_.paired(a.hook);
+        set.counting[a.hook] = config.group_on[&hook_ref(a.hook).group - groups];
+        wanted.insert(p);
+    }
+    bpf_map* map;
+    for (auto [name, entries] : {std::pair{"slots", slots}, {"dirty", slots / 64}, {"claims", slots}})
+        if ((map = bpf_object__find_map_by_name(object_.get(), name))) bpf_map__set_max_entries(map, entries);
+    map = check(bpf_object__find_map_by_name(object_.get(), ".rodata.settings"), "find the settings");
+    check(bpf_map__set_initial_value(map, &set, sizeof set), "write the settings");
+
+    constexpr size_t log_size = 64 << 10;  // touched only by a program that is refused
+    std::vector<std::pair<bpf_program*, std::unique_ptr<char[]>>> program_logs;
+    for (bpf_program* p : wanted) {
+        program_logs.emplace_back(p, new char[log_size]);
+        program_logs.back().second[0] = 0;
+        bpf_program__set_log_buf(p, program_logs.back().second.get(), log_size);
+    }
+    if (int code = -bpf_object__load(object_.get())) {
+        if (everybodys(code)) throw Error(fmt::format("load the eBPF programs: {}", reason(code)), code);
+        for (auto& [p, log] : program_logs) {
+            if (!log[0]) continue;
+            for (const Attachment& a : plan_.attachments)
+                if (a.program() == bpf_program__name(p))
+                    throw Refusal{a.way == Way::Syscalls ? -1 : a.hook, a.way, a.part,
+                                  fmt::format("{}: the kernel refuses the program ({}): {}", a.target, reason(code),
+                                              last_words(log.get()))};
+        }
+        throw Error(fmt::format("load the eBPF programs: {} ({})", reason(code), libbpf_says), code);
+    }
+
+    memory_.slots = share<slot>("slots", slots);
+    memory_.dirty = share<uint8_t>("dirty", slots);
+    memory_.shared = share<state>(".data.state", 1);
+    memory_.count = slots;
+    memory_.overflow_fd = map_fd("overflow");
+    memory_.claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "claims");
+    auto ignore = [](void*, void*, size_t) { return 0; };
+    wake_.reset(check(ring_buffer__new(map_fd("wake"), ignore, nullptr, nullptr), "open the ring buffer"));
+
+    for (const Attachment& a : plan_.attachments) attach(a);
+    memory_.shared->complete = 1;
+    malloc_trim(0);  // libbpf had the kernel's type information in there
+}
+
+Programs::~Programs() { detach(); }
+
+// The kernel waits for a grace period each time that it takes a program off a function, one after the other: seconds in
+// all on some kernels, and the agent is waiting. So a child takes them along: our own end is at most `patience` away,
+// and nothing is ever left behind, for the child has nothing to do but to close them.
+void Programs::detach() {
+    constexpr auto patience = std::chrono::milliseconds(300);
+    int go[2];
+    if (links_.empty() || pipe2(go, O_CLOEXEC)) return;
+    pid_t child = fork();
+    if (child == 0) {
+        char nothing;
+        for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, go[1]}) close(fd);
+        while (read(go[0], &nothing, 1) < 0 && errno == EINTR) {
+        }  // until we hold the links alone
+        _exit(0);
+    }
+    links_.clear();
+    for (int fd : go) close(fd);
+    for (auto end = std::chrono::steady_clock::now() + patience;
+         child > 0 && std::chrono::steady_clock::now() < end && waitpid(child, nullptr, WNOHANG) == 0;)
+        usleep(5000);
+}
+
+void Programs::attach(const Attachment& a) {
+    bpf_program* program = bpf_object__find_program_by_name(object_.get(), a.program().c_str());
+    int fd = bpf_program__fd(program);
+    if (a.way == Way::Syscalls &&
+        std::any_of(programs_.begin(), programs_.end(), [fd](auto& p) { return p.first == fd; }))
+        return;
+
+    bpf_link* link = nullptr;
+    errno = 0;
+    switch (a.way) {
+        case Way::Tracepoint: link = bpf_program__attach_raw_tracepoint(program, a.target.c_str()); break;
+        case Way::Trampoline:
+        case Way::Syscalls: link = bpf_program__attach_trace(program); break;
+        case Way::Probe: link = bpf_program__attach_kprobe(program, a.part == Part::Return, a.target.c_str()); break;
+        case Way::ProbeMulti: {
+            const char* function = a.target.c_str();
+            LIBBPF_OPTS(bpf_kprobe_multi_opts, options, .syms = &function, .cnt = 1,
+                        .retprobe = a.part == Part::Return);
+            link = bpf_program__attach_kprobe_multi_opts(program, nullptr, &options);
+            break;
+        }
+    }
+    if (!link) {
+        int code = errno;
+        if (everybodys(code)) throw Error(fmt::format("attach to {}: {}", a.target, reason(code)), code);
+        bool whole_way = code == 524 || code == EOPNOTSUPP || code == EPERM || code == EACCES ||
+                         (a.way == Way::ProbeMulti && code == EINVAL);
+        throw Refusal{whole_way ? -1 : a.hook, a.way, a.part,
+                      whole_way ? fmt::format("attaching by {}: {}", name_of(a.way), reason(code))
+                                : fmt::format("attaching {} to {}: {}", name_of(a.way), a.target, reason(code))};
+    }
+    links_.emplace_back(link);
+    programs_.emplace_back(fd, a.way == Way::Syscalls ? -1 : a.hook);
+}
+
+int Programs::map_fd(const char* name) const {
+    return check(bpf_object__find_map_fd_by_name(object_.get(), name), "find the map {}", name);
+}
+
+int Programs::wake_fd() const { return ring_buffer__epoll_fd(wake_.get()); }
+
+void Programs::acknowledge() {
+    ring_buffer__consume(wake_.get());
+    memory_.shared->asked = 0;
+}
+
+Programs::Statistics Programs::statistics() const {
+    Statistics all;
+    all.missed.resize(HOOKS);
+    for (auto [fd, hook] : programs_) {
+        bpf_prog_info info{};
+        __u32 size = sizeof info;
+        if (bpf_obj_get_info_by_fd(fd, &info, &size)) continue;
+        all.run_time_ns += info.run_time_ns;
+        (hook < 0 ? all.missed_syscalls : all.missed[hook]) += info.recursion_misses;
+    }
+    return all;
+}
+
+uint64_t Programs::map_bytes() const {
+    uint64_t bytes = 0;
+    bpf_map* map;
+    bpf_object__for_each_map(map, object_.get()) {
+        std::ifstream about(fmt::format("/proc/self/fdinfo/{}", bpf_map__fd(map)));
+        for (std::string word; about >> word;)
+            if (uint64_t n; word == "memlock:" && about >> n) bytes += n;
+    }
+    return bytes;
+}
+
+Programs start_programs(const Kernel& kernel, const Config& config) {
+    unsigned slots = slot_count(config.pid_table_size);
+    std::vector<Refusal> refusals;
+    for (;;) {
+        Plan plan = make_plan(kernel, config, refusals);
+        if (plan.attachments.empty()) {
+            std::string why;
+            for (const Missing& m : plan.missing)
+                if (why.find(m.why) == std::string::npos) why += (why.empty() ? "" : "; ") + m.why;
+            throw Error("nothing can be counted on this kernel: " + why);
+        }
+        try {
+            return Programs(kernel, config, std::move(plan), slots);
+        } catch (Refusal& refusal) {  // each round leaves out one attachment more, so that this ends
+            refusals.push_back(std::move(refusal));
+        }
+    }
+}

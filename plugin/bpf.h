@@ -1,0 +1,63 @@
+// The programs in the kernel: loaded as planned, attached, and detached when this goes away.
+#pragma once
+#include <bpf/libbpf.h>
+#include <memory>
+#include <string>
+#include <vector>
+#include "attach_plan.h"
+#include "slots.h"
+
+template <auto destroy>
+struct Destroy {
+    void operator()(auto* p) const { destroy(p); }
+};
+using Object = std::unique_ptr<bpf_object, Destroy<bpf_object__close>>;
+using Link = std::unique_ptr<bpf_link, Destroy<bpf_link__destroy>>;
+
+std::string btf_file(const std::string& path);  // of the setting `btf path`; "" is the kernel's own
+
+class Programs {
+public:
+    // Loads and attaches what the plan says. Throws a Refusal if the kernel takes one attachment or way not, and an
+    // Error if it would take none.
+    Programs(const Kernel& kernel, const Config& config, Plan plan, unsigned slots);
+    ~Programs();
+    Programs(Programs&&) = default;
+
+    const Plan& plan() const { return plan_; }
+    SlotMemory memory() const { return memory_; }
+    int wake_fd() const;  // readable when the plugin should fold early
+    void acknowledge();   // empties it
+
+    struct Statistics {
+        std::vector<uint64_t> missed;  // by hook: runs that the kernel skipped, results not seen
+        uint64_t missed_syscalls = 0;  // of the one program at the end of system calls
+        uint64_t run_time_ns = 0;      // while the kernel keeps run-time statistics
+    };
+    Statistics statistics() const;  // a system call a program
+    uint64_t map_bytes() const;     // of kernel memory; fixed for the object's life
+
+private:
+    int map_fd(const char* name) const;
+    void attach(const Attachment& attachment);
+    void detach();
+
+    Plan plan_;
+    Object object_;
+    std::vector<Link> links_;
+    std::vector<std::pair<int, int>> programs_;  // fd, and hook or -1
+    std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> wake_;
+    template <class T>
+    T* share(const char* map, size_t count);  // its memory with the programs
+
+    struct Unmap {
+        size_t bytes;
+        void operator()(void* memory) const;
+    };
+    std::vector<std::unique_ptr<void, Unmap>> shared_;  // given back too if the constructor throws
+    SlotMemory memory_;
+};
+
+// Plans, loads and attaches, and plans again around what the kernel refuses, saying why.
+// Throws if nothing is left to count.
+Programs start_programs(const Kernel& kernel, const Config& config);

@@ -1,0 +1,59 @@
+#include "charts.h"
+#include <fmt/format.h>
+#include <cstdlib>
+
+Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, std::string source) {
+    for (const Group& group : groups)
+        for (const Chart& chart : group.charts) {
+            bool current = names == ChartNames::Current && chart.current.id;
+            const Face& face = current ? chart.current : chart.classic;
+            ShownChart shown;
+            shown.definition =
+                fmt::format("CHART {} '' '{}' '{}' '{}' {} line {} {} '' ebpf.plugin {}\n", face.id, face.title,
+                            face.units, face.family, face.id, face.priority, update_every, group.module);
+            if (!source.empty()) shown.definition += fmt::format("CLABEL source {} 1\nCLABEL_COMMIT\n", source);
+            for (const Dimension& d : chart.dimensions) {
+                if (!d.id) break;
+                int counter = group.first_counter + d.counter, minus = d.minus < 0 ? -1 : group.first_counter + d.minus;
+                if (!counted[counter] || (minus >= 0 && !counted[minus])) continue;
+                const char* id = current && d.current_id ? d.current_id : d.id;
+                shown.definition += fmt::format("DIMENSION {} {} {} {} 1\n", id, d.name,
+                                                minus < 0 ? "incremental" : "absolute", d.multiplier);
+                shown.dimensions.push_back({fmt::format("\nSET {} = ", id), counter, minus});
+            }
+            if (shown.dimensions.empty()) continue;
+            shown.begin = fmt::format("BEGIN {} ", face.id);
+            shown_.push_back(std::move(shown));
+        }
+}
+
+void Charts::define(Writer& out) const {
+    for (const ShownChart& chart : shown_) out << chart.definition;
+}
+
+void Charts::update(Writer& out, const Counters& totals, int64_t elapsed) {
+    for (ShownChart& chart : shown_) {
+        out << chart.begin;
+        if (elapsed) out << elapsed;
+        for (ShownDimension& d : chart.dimensions) {
+            auto value = static_cast<int64_t>(totals[d.counter]);
+            if (d.minus >= 0) {
+                // A level counts from the start of the plugin. It falls below zero when something ends that was there
+                // before; then that is where it counts from.
+                value -= static_cast<int64_t>(totals[d.minus]);
+                d.least = std::min(d.least, value);
+                value -= d.least;
+            }
+            out << d.set << value;
+        }
+        out << "\nEND\n";
+    }
+}
+
+bool takes_labels(const std::string& agent_version) {
+    int major = 0, minor = 0;
+    if (std::sscanf(agent_version.c_str(), "%*[v]%d.%d", &major, &minor) != 2 &&
+        std::sscanf(agent_version.c_str(), "%d.%d", &major, &minor) != 2)
+        return false;
+    return major > 1 || (major == 1 && minor >= 32);
+}

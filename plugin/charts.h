@@ -1,0 +1,37 @@
+// The charts of the groups: which of them there are on this kernel, and their lines each tick.
+#pragma once
+#include <string>
+#include <vector>
+#include "config.h"
+#include "groups.h"
+#include "writer.h"
+
+class Charts {
+public:
+    // A dimension is defined if its counters are counted; a chart, if it has a dimension. `source` is what the label
+    // `source` says, "" for no label.
+    Charts(const CounterSet& counted, ChartNames names, int update_every, std::string source);
+
+    void define(Writer& out) const;
+
+    // elapsed: microseconds since the last update, 0 for the first.
+    void update(Writer& out, const Counters& totals, int64_t elapsed);
+
+    size_t size() const { return shown_.size(); }
+
+private:
+    struct ShownDimension {
+        std::string set;  // "\nSET id = "
+        int counter, minus;
+        int64_t least = 0;  // of a level: what it has been at the lowest; see update()
+    };
+    struct ShownChart {
+        std::string definition;
+        std::string begin;  // "BEGIN id "
+        std::vector<ShownDimension> dimensions;
+    };
+    std::vector<ShownChart> shown_;
+};
+
+// Whether an agent of that version (NETDATA_VERSION; "" if unknown) takes CLABEL: since 1.32.
+bool takes_labels(const std::string& agent_version);

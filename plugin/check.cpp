@@ -1,0 +1,393 @@
+#include "check.h"
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <sstream>
+#include "error.h"
+#include "slots.h"
+
+namespace {
+
+// What a system call's outcome means for our counters. Written from the documentation of the system calls, not from the
+// table of the hooks; what is not listed for an operation must not move.
+enum Outcome { Calls, Failed, Bytes, Any };         // Any: moves, but by how much is not said
+enum Seen { Everywhere, InFunctions, InSyscalls };  // by hooked functions, by the fallback at the end of system calls
+
+struct Expectation {
+    const char* operation;
+    int counter;
+    Outcome outcome;
+    Seen seen = Everywhere;
+};
+
+#define COUNTER(group, name) (+group##_base + +group##_##name)
+#define OPEN_COUNTERS(op) \
+    {op, COUNTER(file, open_calls), Calls}, { op, COUNTER(vfs, open_calls), Calls, InFunctions }
+#define READ_COUNTERS(op) \
+    {op, COUNTER(vfs, read_calls), Calls}, { op, COUNTER(vfs, read_bytes), Bytes }
+#define WRITE_COUNTERS(op) \
+    {op, COUNTER(vfs, write_calls), Calls}, { op, COUNTER(vfs, write_bytes), Bytes }
+#define FAILED_READ(op, seen) \
+    {op, COUNTER(vfs, read_calls), Calls, seen}, { op, COUNTER(vfs, read_errors), Failed, seen }
+#define FAILED_WRITE(op, seen) \
+    {op, COUNTER(vfs, write_calls), Calls, seen}, { op, COUNTER(vfs, write_errors), Failed, seen }
+#define FAILED_OPEN(op) \
+    {op, COUNTER(file, open_calls), Calls}, { op, COUNTER(file, open_errors), Failed }
+#define PROCESS_LIVES(op)                                                                              \
+    {op, COUNTER(process, start_processes), Calls}, {op, COUNTER(process, exit_tasks), Calls},         \
+        {op, COUNTER(process, exit_processes), Calls}, {op, COUNTER(process, release_calls), Calls}, { \
+        op, COUNTER(process, freed_calls), Calls                                                       \
+    }
+
+const Expectation expectations[] = {
+    OPEN_COUNTERS("open"),
+    OPEN_COUNTERS("openat"),
+    OPEN_COUNTERS("openat2"),
+    OPEN_COUNTERS("creat"),
+    OPEN_COUNTERS("openat_create_existing"),
+    OPEN_COUNTERS("openat_create"),
+    {"openat_create", COUNTER(vfs, create_calls), Calls, InFunctions},
+    FAILED_OPEN("openat_fail"),
+    FAILED_OPEN("openat_create_fail"),
+    FAILED_OPEN("open_fifo_fail"),
+    {"open_fifo_fail", COUNTER(vfs, open_calls), Calls, InFunctions},
+    {"open_fifo_fail", COUNTER(vfs, open_errors), Failed, InFunctions},
+    {"mknod_file", COUNTER(vfs, create_calls), Calls, InFunctions},
+    {"mknod_file_fail", COUNTER(vfs, create_calls), Calls, InFunctions},
+    {"mknod_file_fail", COUNTER(vfs, create_errors), Failed, InFunctions},
+    {"close", COUNTER(file, close_calls), Calls},
+    {"close_fail", COUNTER(file, close_calls), Calls},
+    {"close_fail", COUNTER(file, close_errors), Failed},
+    READ_COUNTERS("read"),
+    READ_COUNTERS("pread64"),
+    READ_COUNTERS("readv"),
+    READ_COUNTERS("preadv"),
+    READ_COUNTERS("preadv2"),
+    READ_COUNTERS("read_pipe"),
+    FAILED_READ("read_fail", Everywhere),
+    FAILED_READ("readv_fail", Everywhere),
+    FAILED_READ("read_pipe_again", Everywhere),
+    FAILED_READ("read_badfd", InSyscalls),
+    WRITE_COUNTERS("write"),
+    WRITE_COUNTERS("pwrite64"),
+    WRITE_COUNTERS("writev"),
+    WRITE_COUNTERS("pwritev"),
+    WRITE_COUNTERS("pwritev2"),
+    WRITE_COUNTERS("write_pipe"),
+    FAILED_WRITE("write_fail", Everywhere),
+    FAILED_WRITE("writev_fail", Everywhere),
+    FAILED_WRITE("write_badfd", InSyscalls),
+    {"unlink", COUNTER(vfs, unlink_calls), Calls},
+    {"unlinkat", COUNTER(vfs, unlink_calls), Calls},
+    {"unlink_fail", COUNTER(vfs, unlink_calls), Calls},
+    {"unlink_fail", COUNTER(vfs, unlink_errors), Failed},
+    {"unlink_missing", COUNTER(vfs, unlink_calls), Calls, InSyscalls},
+    {"unlink_missing", COUNTER(vfs, unlink_errors), Failed, InSyscalls},
+    {"fsync", COUNTER(vfs, fsync_calls), Calls},
+    {"fdatasync", COUNTER(vfs, fsync_calls), Calls},
+    {"fsync_fail", COUNTER(vfs, fsync_calls), Calls},
+    {"fsync_fail", COUNTER(vfs, fsync_errors), Failed},
+    PROCESS_LIVES("fork"),
+    PROCESS_LIVES("vfork"),
+    PROCESS_LIVES("clone_process"),
+    PROCESS_LIVES("clone3_process"),
+    PROCESS_LIVES("exit_open_files"),
+    READ_COUNTERS("churn"),
+    {"churn", COUNTER(process, start_processes), Any},
+    {"churn", COUNTER(process, start_threads), Any},
+    {"churn", COUNTER(process, exit_tasks), Any},
+    {"churn", COUNTER(process, exit_processes), Any},
+    {"churn", COUNTER(process, release_calls), Any},
+    {"churn", COUNTER(process, freed_calls), Any},
+    {"thread", COUNTER(process, start_threads), Calls},
+    {"thread", COUNTER(process, exit_tasks), Calls},
+    {"thread", COUNTER(process, release_calls), Calls},
+    {"thread", COUNTER(process, freed_calls), Calls},
+    {"clone_process_fail", COUNTER(process, clone_process_errors), Failed},
+    {"clone3_process_fail", COUNTER(process, clone_process_errors), Failed},
+    {"clone_thread_fail", COUNTER(process, clone_thread_errors), Failed},
+    {"clone3_thread_fail", COUNTER(process, clone_thread_errors), Failed},
+};
+
+struct Made {
+    uint64_t calls = 0, failed = 0, bytes = 0;
+    uint64_t of(Outcome outcome) const { return outcome == Calls ? calls : outcome == Failed ? failed : bytes; }
+};
+
+// A folder for the workload's files. Not on a stacked file system such as overlayfs: there each operation is made twice,
+// once in each layer, and both are counted.
+std::string make_folder() {
+    for (const char* parent : {"/dev/shm", "/run", "/tmp", "/var/tmp"}) {
+        struct statfs about;
+        std::string folder = std::string(parent) + "/ebpf-check.XXXXXX";
+        if (statfs(parent, &about) || about.f_type == OVERLAYFS_SUPER_MAGIC || !mkdtemp(folder.data())) continue;
+        return folder;
+    }
+    throw Error("find a writable folder for the test in /dev/shm, /run, /tmp or /var/tmp, on no overlay");
+}
+
+class Workload {
+public:
+    Workload(Programs& programs, const CounterSet& counting)
+        : programs_(programs), slots_(programs.memory()), folder_(make_folder()), waits_for_freed_(counting[freed]) {
+        slots_.listen([this](const slot& who, int counter, uint64_t n) {
+            if (!who.tgid || name_ == std::string_view(who.comm, strnlen(who.comm, sizeof who.comm)))
+                counted_[counter] += n;
+        });
+        for (const char* width : {"", "32"}) {
+            std::string path =
+                std::filesystem::read_symlink("/proc/self/exe").parent_path() / (std::string("ebpf-workload") + width);
+            if (access(path.c_str(), X_OK) == 0) programs_found_.push_back(path);
+        }
+        if (programs_found_.empty())
+            throw Error(
+                "find ebpf-workload beside ebpf.plugin: it is part of the installation, and makes what --check counts");
+    }
+    ~Workload() {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder_, ignored);
+    }
+    Workload(const Workload&) = delete;
+    Workload& operator=(const Workload&) = delete;
+
+    const std::vector<std::string>& found() const { return programs_found_; }
+
+    std::vector<std::string> operations(const std::string& program) {
+        std::istringstream list(output_of({program, "--list"}));
+        std::vector<std::string> all;
+        for (std::string name; list >> name;) all.push_back(name);
+        return all;
+    }
+
+    // False if the kernel has no such system call. Then `counted` holds what moved while the operation was being made,
+    // by the workload and by nobody in particular.
+    bool run(const std::string& program, const std::string& operation, long count, Made& made, Counters& counted) {
+        // The threads and children of the workload are known by its name, which it gets from the link it is started by:
+        // that holds in a pid namespace too, where we and the kernel count by different ids.
+        std::string link = folder_ + "/" + name_, files = folder_ + "/files";
+        std::filesystem::create_directory(files);
+        std::filesystem::remove(link);
+        std::filesystem::create_symlink(program, link);
+        int out[2];
+        check(pipe2(out, O_CLOEXEC), "make a pipe");
+        std::string number = std::to_string(count);
+        pid_t pid = check(fork(), "start the workload");
+        if (!pid) {
+            dup2(out[1], STDOUT_FILENO);
+            execl(link.c_str(), link.c_str(), operation.c_str(), number.c_str(), files.c_str(), nullptr);
+            _exit(127);
+        }
+        close(out[1]);
+        int status = wait_for(pid);
+        if (WIFSTOPPED(status)) {
+            slots_.fold(true);
+            counted_ = {};
+            kill(pid, SIGCONT);
+            status = wait_for(pid);
+            settle();
+            counted = counted_;
+            if (WIFSTOPPED(status)) {
+                kill(pid, SIGCONT);
+                status = wait_for(pid);
+            }
+        }
+        char text[256] = {};
+        ssize_t n = read(out[0], text, sizeof text - 1);
+        close(out[0]);
+        std::filesystem::remove_all(files);
+        if (n > 0 && strncmp(text, "unavailable", 11) == 0) return false;
+        if (n <= 0 || sscanf(text, "made %lu %lu %lu", &made.calls, &made.failed, &made.bytes) != 3)
+            throw Error(fmt::format("run `ebpf-workload {} {}`: it ended with status {:#x}", operation, count, status));
+        return true;
+    }
+
+private:
+    int wait_for(pid_t pid) {
+        for (int status;;) {
+            pid_t changed = check(waitpid(pid, &status, WUNTRACED | WNOHANG), "wait for the workload");
+            if (changed) return status;
+            usleep(2000);
+            if (programs_.memory().shared->asked) {
+                programs_.acknowledge();
+                slots_.fold();
+            }
+        }
+    }
+
+    // All has happened by the second stop but the freeing of the tasks, which follows by a grace period.
+    void settle() {
+        slots_.fold(true);
+        for (int rounds = 0; waits_for_freed_ && counted_[freed] < counted_[exit] && rounds < 500; rounds++) {
+            usleep(10'000);
+            slots_.fold(true);
+        }
+    }
+
+    static std::string output_of(const std::vector<std::string>& command) {
+        std::string line;
+        for (const std::string& word : command) line += "'" + word + "' ";
+        std::unique_ptr<FILE, int (*)(FILE*)> out(check(popen(line.c_str(), "r"), "run {}", command[0]), pclose);
+        std::string text;
+        char buffer[4096];
+        for (size_t n; (n = fread(buffer, 1, sizeof buffer, out.get())) > 0;) text.append(buffer, n);
+        return text;
+    }
+
+    Programs& programs_;
+    Slots slots_;
+    const std::string folder_;
+    const bool waits_for_freed_;
+    const std::string name_ = fmt::format("check-{}", getpid());
+    std::vector<std::string> programs_found_;
+    Counters counted_{};
+    static constexpr size_t exit = COUNTER(process, exit_tasks), freed = COUNTER(process, freed_calls);
+};
+
+std::string counter_name(int counter) {
+    static const auto names = [] {
+        std::array<std::string, COUNTERS> all;
+        for (const Group& group : groups)
+            for (const Hook& hook : group.hooks) {
+                const int first = group.first_counter + hook.first;
+                int n = 0;
+                for (auto [sort, count] :
+                     {std::pair{"calls", hook.kind.calls}, {"errors", hook.kind.errors}, {"bytes", hook.kind.bytes}})
+                    for (int i = 0; i < count; i++, n++) {
+                        std::string& name = all[first + n];
+                        if (!name.empty()) continue;  // a further path to the same counter
+                        name = fmt::format("{} {} {}", group.name, hook.name, sort);
+                        if (count > 1) name += fmt::format(" {}", i + 1);
+                    }
+            }
+        return all;
+    }();
+    return names[static_cast<size_t>(counter)];
+}
+
+struct HowCounted {
+    std::string ways;
+    uint64_t missed = 0;  // calls that the kernel says our programs did not see
+};
+
+std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::Statistics& before) {
+    Programs::Statistics now = programs.statistics();
+    std::map<int, HowCounted> how;
+    for (const Attachment& a : programs.plan().attachments) {
+        HookRef ref = hook_ref(a.hook);
+        uint64_t missed = a.way == Way::Syscalls
+                              ? now.missed_syscalls - before.missed_syscalls
+                              : now.missed[static_cast<size_t>(a.hook)] - before.missed[static_cast<size_t>(a.hook)];
+        missed += programs.memory().shared->lost_results[a.hook];
+        for (int i = 0; i < ref.hook.kind.calls + ref.hook.kind.errors + ref.hook.kind.bytes; i++) {
+            HowCounted& h = how[ref.first_counter() + i];
+            std::string way = fmt::format("{} {}", name_of(a.way), a.target);
+            if (h.ways.find(way) == std::string::npos) h.ways += (h.ways.empty() ? "" : ", ") + way;
+            h.missed += missed;
+        }
+    }
+    return how;
+}
+
+constexpr long count = 200;
+constexpr uint64_t bytes_a_call = 100;
+
+bool uses_syscalls(const Programs& programs) {
+    for (const Attachment& a : programs.plan().attachments)
+        if (a.way == Way::Syscalls) return true;
+    return false;
+}
+
+}  // namespace
+
+bool check_counters(const Config& config, Programs& programs) {
+    struct Line {
+        uint64_t made = 0, counted = 0;
+        std::string wrong_in;
+    };
+    CounterSet counting = programs.plan().counted(config);
+    Workload workload(programs, counting);
+    bool syscalls = uses_syscalls(programs), all_right = true;
+    std::array<Line, COUNTERS> lines;
+    Programs::Statistics before = programs.statistics();
+
+    for (const std::string& program : workload.found())
+        for (const std::string& operation : workload.operations(program)) {
+            std::array<const Expectation*, COUNTERS> expected{};
+            bool any = false;
+            for (const Expectation& e : expectations)
+                if (operation == e.operation) {
+                    any = true;
+                    if (e.seen == Everywhere || (e.seen == InSyscalls) == syscalls)
+                        expected[static_cast<size_t>(e.counter)] = &e;
+                }
+            if (!any) continue;
+            Made made;
+            Counters counted;
+            if (!workload.run(program, operation, count, made, counted)) {
+                fmt::print("{:<34} not on this kernel\n", operation);
+                continue;
+            }
+            uint64_t missed_so_far = 0;
+            auto how = how_counted(programs, before);
+            for (size_t c = 0; c < COUNTERS; c++) {
+                if (!counting[c] || (expected[c] && expected[c]->outcome == Any)) continue;
+                uint64_t want = expected[c] ? made.of(expected[c]->outcome) : 0;
+                // A task's release is counted for nobody in particular: others' may be among them.
+                bool anybodys = c == COUNTER(process, release_calls) || c == COUNTER(process, freed_calls);
+                Line& line = lines[c];
+                line.made += want;
+                line.counted += counted[c];
+                missed_so_far =
+                    how[static_cast<int>(c)].missed * (expected[c] && expected[c]->outcome == Bytes ? bytes_a_call : 1);
+                if ((counted[c] > want && !anybodys) || counted[c] + missed_so_far < want)
+                    line.wrong_in +=
+                        fmt::format("\n    {}: {} made {}, counted {}", operation,
+                                    program.ends_with("32") ? "a 32-bit program" : "the program", want, counted[c]);
+            }
+        }
+
+    auto how = how_counted(programs, before);
+    fmt::print("{:<34} {:>9} {:>9} {:>7}  {:<6} {}\n", "counter", "made", "counted", "missed", "", "by");
+    for (size_t c = 0; c < COUNTERS; c++) {
+        if (!counting[c]) continue;
+        const Line& line = lines[c];
+        const HowCounted& h = how[static_cast<int>(c)];
+        bool right = line.wrong_in.empty() && line.made;
+        all_right &= right;
+        fmt::print("{:<34} {:>9} {:>9} {:>7}  {:<6} {}{}\n", counter_name(static_cast<int>(c)), line.made, line.counted,
+                   h.missed,
+                   !line.made ? "UNTRIED"
+                   : right    ? "ok"
+                              : "WRONG",
+                   h.ways, line.wrong_in);
+    }
+    for (const Missing& m : programs.plan().missing)
+        fmt::print("{:<34} not counted: {}\n", hook_ref(m.hook).name(), m.why);
+    fmt::print("{}\n", all_right ? "All counters are exact." : "Some counters are WRONG.");
+    return all_right;
+}
+
+bool print_what_counts(const Config& config, Programs& programs) {
+    CounterSet counting = programs.plan().counted(config);
+    Workload workload(programs, counting);
+    for (const std::string& program : workload.found())
+        for (const std::string& operation : workload.operations(program)) {
+            Made made;
+            Counters counted;
+            if (!workload.run(program, operation, count, made, counted)) continue;
+            fmt::print("{}\t{}", program.ends_with("32") ? 32 : 64, operation);
+            for (size_t c = 0; c < COUNTERS; c++)
+                if (counting[c] && counted[c])
+                    fmt::print("\t{}={:.4g}", counter_name(static_cast<int>(c)),
+                               static_cast<double>(counted[c]) / static_cast<double>(made.calls));
+            fmt::print("\n");
+        }
+    return true;
+}

@@ -1,0 +1,50 @@
+// What the user set: the key table, and how ebpf.conf is found and read.
+#pragma once
+#include <array>
+#include <string>
+#include <vector>
+#include "groups.h"
+#include "kernel.h"
+
+enum class Attach { Auto, Trampoline, Probe, Syscalls };
+enum class LoadMode { Entry, Return };
+enum class ChartNames { Classic, Current };
+
+struct Config {
+    int update_every = 0;  // seconds; 0: the agent's, from the command line or the environment, else 1
+    LoadMode load_mode = LoadMode::Entry;
+    ChartNames chart_names = ChartNames::Classic;
+    Attach attach = Attach::Auto;
+    unsigned pid_table_size = 0;  // slots; 0: four times the threads at the start
+    std::string btf_path;         // "": the kernel's own
+    bool apps = true;
+    bool run_time = false;  // chart the kernel time of our programs
+    std::array<bool, GROUP_COUNT> group_on;
+
+    Config() { group_on.fill(true); }
+    bool returns() const { return load_mode == LoadMode::Return; }
+};
+
+// Reads one file into `config`. Each value or key that is wrong costs itself alone, and is told in `complaints` with
+// file, line, what is allowed and the nearest key. `foreign`: a file of another collector's, whose unknown keys and
+// sections are none of our business. Throws if the file cannot be read.
+void read_config(const std::string& file, bool foreign, Config& config, std::vector<std::string>& complaints);
+
+// Sets a key of [global] from text. "" if it is understood, else what is allowed, and nothing is changed.
+std::string set_key(Config& config, const std::string& name, const std::string& text);
+
+struct ConfigFile {
+    std::string path;  // "" if there is none
+    bool foreign = false;
+};
+
+// The user's ebpf.conf, else the user's ebpf.d.conf, else the stock ebpf.conf (a stock ebpf.d.conf is another
+// collector's). A file that exists is chosen even if it cannot be read: silence would be worse.
+ConfigFile find_config(const std::vector<std::string>& user_folders, const std::vector<std::string>& stock_folders);
+
+// The folders that the agent names in the environment, then those where packages put them.
+std::vector<std::string> user_config_folders();
+std::vector<std::string> stock_config_folders();
+
+// Every key as it stands in the stock file, "section|key"; for the test that compares the two.
+std::vector<std::string> documented_keys();

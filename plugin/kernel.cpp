@@ -1,0 +1,177 @@
+#include "kernel.h"
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <linux/perf_event.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <vector>
+#include "bpf.h"
+#include "error.h"
+#include "groups.h"
+
+const char* name_of(Way way) {
+    constexpr const char* names[] = {"tracepoint", "trampoline", "kprobe.multi", "kprobe", "syscalls"};
+    return names[static_cast<int>(way)];
+}
+
+std::string Kernel::resolve(const std::string& function) const {
+    for (const char* prefix : {"", "__x64_", "__arm64_"})
+        if (functions.contains(prefix + function)) return prefix + function;
+    return "";
+}
+
+namespace {
+
+class Fd {
+public:
+    explicit Fd(int fd) : fd_(fd) {}
+    ~Fd() {
+        if (fd_ >= 0) close(fd_);
+    }
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    explicit operator bool() const { return fd_ >= 0; }
+
+private:
+    int fd_;
+};
+
+// 0, or why the kernel refuses the program.
+int try_load(bpf_prog_type type, std::vector<bpf_insn> program, bpf_attach_type attach = bpf_attach_type{},
+             int target = 0) {
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach,
+                .attach_btf_id = static_cast<__u32>(target));
+    Fd fd(bpf_prog_load(type, "ebpf_plugin_try", "GPL", program.data(), program.size(), &options));
+    return fd ? 0 : errno;
+}
+
+const std::vector<bpf_insn> nothing = {
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+    {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+};
+
+const std::vector<bpf_insn> compare_exchange = {
+    {.code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = BPF_REG_10, .src_reg = 0, .off = -4, .imm = 0},
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .src_reg = 0, .off = 0, .imm = 1},
+    {.code = BPF_STX | BPF_ATOMIC | BPF_W, .dst_reg = BPF_REG_10, .src_reg = BPF_REG_2, .off = -4, .imm = BPF_CMPXCHG},
+    nothing[0],
+    nothing[1],
+};
+
+// Only creates the probe, which neither patches the kernel nor waits for anything.
+int try_probe(const std::string& function) {
+    std::ifstream file("/sys/bus/event_source/devices/kprobe/type");
+    perf_event_attr attr{};
+    if (!(file >> attr.type))  // before 4.17 libbpf writes to tracefs instead
+        return access("/sys/kernel/tracing/kprobe_events", W_OK) &&
+                       access("/sys/kernel/debug/tracing/kprobe_events", W_OK)
+                   ? ENOENT
+                   : 0;
+    attr.size = sizeof attr;
+    attr.config1 = reinterpret_cast<__u64>(function.c_str());
+    Fd fd(static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+    return fd ? 0 : errno;
+}
+
+// A kernel without these ignores the attach type at load and refuses at the attach; one with them misses the function.
+int try_probe_multi() {
+    LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = BPF_TRACE_KPROBE_MULTI);
+    int program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ebpf_plugin_try", "GPL", nothing.data(), nothing.size(), &load);
+    if (program < 0) return errno;
+    Fd fd(program);
+    const char* nowhere = "ebpf_plugin_no_such_function";
+    LIBBPF_OPTS(bpf_link_create_opts, options);
+    options.kprobe_multi.syms = &nowhere;
+    options.kprobe_multi.cnt = 1;
+    Fd link(bpf_link_create(program, 0, BPF_TRACE_KPROBE_MULTI, &options));
+    return link || errno == ESRCH || errno == ENOENT ? 0 : errno;
+}
+
+constexpr const char* no_kprobes =
+    "this kernel is built without them (CONFIG_KPROBE_EVENTS), or tracefs is not mounted";
+
+std::string because(int code) {
+    if (code == 524) return "not supported by this kernel (ENOTSUPP)";
+    return std::strerror(code);
+}
+
+}  // namespace
+
+std::string btf_file(const std::string& path) {
+    if (path.empty()) return "";
+    return std::filesystem::is_directory(path) ? path + "/vmlinux" : path;
+}
+
+Kernel ask_kernel(const std::string& btf_path) {
+    if (int code = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, nothing)) {
+        if (code == EPERM || code == EACCES)
+            throw Error("the kernel lets this user load no eBPF program (" + because(code) +
+                            "): run as root, or give the file the rights it needs: "
+                            "setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_resource+ep ebpf.plugin; in a container, "
+                            "add the same capabilities",
+                        code);
+        throw Error("the kernel loads no eBPF program (" + because(code) + "): it needs CONFIG_BPF_SYSCALL", code);
+    }
+
+    Kernel kernel;
+    kernel.compare_exchange = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, compare_exchange);
+
+    std::string file = btf_file(btf_path);
+    std::unique_ptr<btf, Destroy<btf__free>> types(file.empty() ? btf__load_vmlinux_btf()
+                                                                : btf__parse(file.c_str(), nullptr));
+    if (!types)
+        throw Error(fmt::format("no type information of the kernel at {}: {}; install a kernel built with "
+                                "CONFIG_DEBUG_INFO_BTF, or name a BTF file for it with `btf path` in ebpf.conf",
+                                file.empty() ? "/sys/kernel/btf/vmlinux" : file, std::strerror(errno)),
+                    errno);
+
+    std::map<std::string, bool> wanted;  // our functions under every name that they may have
+    for (const Group& group : groups)
+        for (const Hook& hook : group.hooks) {
+            for (const char* function : hook.functions)
+                if (function)
+                    for (const char* prefix : {"", "__x64_", "__arm64_"}) wanted[std::string(prefix) + function] = true;
+            if (hook.event) wanted[std::string("btf_trace_") + hook.event] = true;
+        }
+    wanted["btf_trace_sys_exit"] = true;
+
+    int any_function = 0, sys_exit = 0;
+    __u32 count = btf__type_cnt(types.get());
+    for (__u32 id = 1; id < count; id++) {  // one pass: a look-up by name is a pass of its own
+        const btf_type* type = btf__type_by_id(types.get(), id);
+        if (!btf_is_func(type) && !btf_is_typedef(type)) continue;
+        std::string name = btf__name_by_offset(types.get(), type->name_off);
+        if (!wanted.contains(name)) continue;
+        if (btf_is_typedef(type)) {
+            kernel.events.insert(name.substr(strlen("btf_trace_")));
+            if (name == "btf_trace_sys_exit") sys_exit = static_cast<int>(id);
+        } else {
+            kernel.functions[name] = btf_vlen(btf__type_by_id(types.get(), type->type));
+            any_function = static_cast<int>(id);
+        }
+    }
+
+    std::string function = kernel.functions.empty() ? "" : kernel.functions.begin()->first;
+    if (function.empty()) {
+        for (Way way : {Way::Trampoline, Way::ProbeMulti, Way::Probe})
+            kernel.refused[way] = "the kernel has none of the functions";
+    } else {
+        if (int code = try_load(BPF_PROG_TYPE_TRACING, nothing, BPF_TRACE_FEXIT, any_function))
+            kernel.refused[Way::Trampoline] = "fentry and fexit programs: " + because(code);
+        if (int code = try_load(BPF_PROG_TYPE_KPROBE, nothing))
+            kernel.refused[Way::Probe] = "kprobe programs: " + because(code);
+        else if (int probe = try_probe(function))
+            kernel.refused[Way::Probe] = "kprobes: " + (probe == ENOENT ? std::string(no_kprobes) : because(probe));
+        if (int code = try_probe_multi()) kernel.refused[Way::ProbeMulti] = "kprobe.multi: " + because(code);
+    }
+    if (!sys_exit)
+        kernel.refused[Way::Syscalls] = "the kernel has no tracepoint sys_exit";
+    else if (int code = try_load(BPF_PROG_TYPE_TRACING, nothing, BPF_TRACE_RAW_TP, sys_exit))
+        kernel.refused[Way::Syscalls] = "typed tracepoint programs: " + because(code);
+    return kernel;
+}

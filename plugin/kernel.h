@@ -1,0 +1,25 @@
+// What the running kernel offers, asked of the kernel itself, never of its version number.
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+
+enum class Way { Tracepoint, Trampoline, ProbeMulti, Probe, Syscalls };
+constexpr int ways = 5;
+const char* name_of(Way way);
+
+struct Kernel {
+    std::map<std::string, int> functions;  // those of the tables that it has, and how many arguments they take
+    std::set<std::string> events;          // the tracepoints of the tables that it has
+    std::map<Way, std::string> refused;    // ways that it has not got or does not allow, and why
+    bool compare_exchange = true;          // BPF can (5.12; arm64 5.18)
+
+    bool allows(Way way) const { return !refused.contains(way); }
+
+    // The kernel's own name for a table's function ("sys_close" is "__x64_sys_close"); "" if it has none.
+    std::string resolve(const std::string& function) const;
+};
+
+// Reads the type information and tries each way with a tiny program. Throws what the user can do about it, if nothing
+// can be loaded at all. btf_path: a file, or a folder with a file `vmlinux`; "" is the kernel's own.
+Kernel ask_kernel(const std::string& btf_path);

@@ -1,0 +1,180 @@
+// ebpf.plugin: arguments and settings, then the plan, the test or the loop.
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include "bpf.h"
+#include "charts.h"
+#include "check.h"
+#include "collect.h"
+#include "config.h"
+#include "error.h"
+
+namespace {
+
+struct Options {
+    std::string update_every, config_file, attach;
+    std::string ticks;
+    bool entry = false, returns = false, global = false, all = false;
+    bool group[GROUP_COUNT] = {};
+    bool plan = false, check = false, what_counts = false, once = false;
+    std::vector<std::string> unknown;
+};
+
+void complain_all(const std::vector<std::string>& complaints) {
+    for (const std::string& line : complaints) log_line(Severity::Warning, line);
+}
+
+// The file first, then what the command line says of the same.
+Config configure(const Options& options) {
+    Config config;
+    std::vector<std::string> complaints;
+    ConfigFile file = options.config_file.empty() ? find_config(user_config_folders(), stock_config_folders())
+                                                  : ConfigFile{options.config_file, false};
+    if (!file.path.empty()) try {
+            read_config(file.path, file.foreign, config, complaints);
+        } catch (const Error& e) {
+            complaints.push_back(fmt::format("{}: the defaults stand", e.what()));
+        }
+    auto set = [&](const char* key, const std::string& value, const char* where) {
+        if (std::string allowed = set_key(config, key, value); !allowed.empty())
+            complaints.push_back(fmt::format("{} `{}` is not understood: {}; left as it was", where, value, allowed));
+    };
+    // The agent always passes its interval: the file's is the more particular one.
+    if (!config.update_every && !options.update_every.empty())
+        set("update every", options.update_every, "the update interval");
+    if (const char* agents = std::getenv("NETDATA_UPDATE_EVERY"); !config.update_every && agents)
+        set("update every", agents, "NETDATA_UPDATE_EVERY");
+    if (!config.update_every) config.update_every = 1;
+    if (!options.attach.empty()) set("attach", options.attach, "--attach");
+    if (options.entry) config.load_mode = LoadMode::Entry;
+    if (options.returns) config.load_mode = LoadMode::Return;
+    if (options.global) config.apps = false;
+    bool any = options.all;
+    for (bool on : options.group) any |= on;
+    if (any)
+        for (int g = 0; g < GROUP_COUNT; g++) config.group_on[static_cast<size_t>(g)] = options.all || options.group[g];
+    for (const std::string& word : options.unknown)
+        complaints.push_back(fmt::format("unknown option {}, passed over; --help lists them", word));
+    complain_all(complaints);
+    return config;
+}
+
+void print_plan(const Kernel& kernel, const Plan& plan) {
+    fmt::print("{:<20} {:<14} {:<24} {}\n", "hook", "way", "where", "program");
+    for (const Attachment& a : plan.attachments)
+        fmt::print("{:<20} {:<14} {:<24} {}\n", hook_ref(a.hook).name(), name_of(a.way), a.target, a.program());
+    for (const Missing& m : plan.missing) fmt::print("{:<20} {:<14} {}\n", hook_ref(m.hook).name(), "-", m.why);
+    for (const auto& [way, why] : kernel.refused) fmt::print("No {}: {}\n", name_of(way), why);
+}
+
+// What is counted, how, and what is not; one line each.
+void announce(const Programs& programs) {
+    std::string ways_used;
+    for (Way way : {Way::Tracepoint, Way::Trampoline, Way::ProbeMulti, Way::Probe, Way::Syscalls}) {
+        auto n = std::count_if(programs.plan().attachments.begin(), programs.plan().attachments.end(),
+                               [way](const Attachment& a) { return a.way == way; });
+        if (n) ways_used += fmt::format("{}{} by {}", ways_used.empty() ? "" : ", ", n, name_of(way));
+    }
+    log(Severity::Info, "counting: {} hooks", ways_used);
+    for (const Missing& m : programs.plan().missing)
+        log(Severity::Warning, "{} is not counted: {}", hook_ref(m.hook).name(), m.why);
+    if (ways_used.find("syscalls") != std::string::npos)
+        log(Severity::Warning,
+            "functions of this kernel cannot be hooked: the end of each system call is, which makes every call of "
+            "every program some 70 ns slower and does not see io_uring; `attach = trampoline` in ebpf.conf prevents "
+            "it");
+}
+
+// By hand, at a terminal: what happens here and how to end it.
+void explain(const Config& config) {
+    if (!isatty(STDERR_FILENO)) return;
+    fmt::print(
+        stderr,
+        "ebpf.plugin counts what programs do with the kernel and prints it for Netdata every {} s: first the charts,\n"
+        "then their values. Ctrl-C ends it and leaves nothing behind. --plan shows what it hooks, --check tests it.\n",
+        config.update_every);
+}
+
+// Nothing to do for the agent: it is not to start us again.
+int disable(const std::string& why) {
+    log_line(Severity::Error, why);
+    fmt::print("DISABLE\n");
+    return 0;
+}
+
+int run(const Options& options) {
+    Config config = configure(options);
+    bool any = false;
+    for (bool on : config.group_on) any |= on;
+    bool by_hand = options.plan || options.check || options.what_counts;
+    if (!any)
+        return by_hand ? throw Error("all groups are switched off in the configuration")
+                       : disable("all groups are switched off in the configuration");
+
+    hold_signals();
+    try {
+        Kernel kernel = ask_kernel(config.btf_path);
+        if (options.plan) return print_plan(kernel, make_plan(kernel, config)), 0;
+        Programs programs = start_programs(kernel, config);
+        if (options.check) return check_counters(config, programs) ? 0 : 1;
+        if (options.what_counts) return print_what_counts(config, programs) ? 0 : 1;
+
+        announce(programs);
+        explain(config);
+        Run run;
+        run.update_every = config.update_every;
+        run.ticks = options.once ? 1 : 0;
+        if (!options.ticks.empty() && (run.ticks = std::atol(options.ticks.c_str())) <= 0)
+            log(Severity::Warning, "--ticks `{}` is not understood: a whole number from 1; running until told to end",
+                options.ticks);
+        run.ticks = std::max(run.ticks, 0l);
+        const char* version = std::getenv("NETDATA_VERSION");
+        run.labels = !version || takes_labels(version);
+        const char* monitoring = std::getenv("NETDATA_INTERNALS_MONITORING");
+        run.self = !monitoring || std::string_view(monitoring) != "NO";
+        collect(config, programs, run);
+        return 0;
+    } catch (const Error& e) {
+        if (by_hand) throw;
+        return disable(e.what());
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    Options o;
+    CLI::App app(
+        "Counts what programs do with the Linux kernel, for Netdata. Started by the agent, or by hand as root.",
+        "ebpf.plugin");
+    app.set_version_flag("-v,--version", "ebpf.plugin " EBPF_PLUGIN_VERSION);
+    app.add_option("update_every", o.update_every, "Seconds between updates (1); the configuration's value goes before")
+        ->option_text("[SECONDS]");
+    app.add_flag("-e,--entry", o.entry, "Load mode entry: calls and bytes");
+    app.add_flag("-r,--return", o.returns, "Load mode return: errors too");
+    app.add_flag("-g,--global", o.global, "No charts for each application and cgroup");
+    app.add_flag("-a,--all", o.all, "All groups");
+    app.add_flag("-p,--process", o.group[process_group],
+                 "Processes and threads; once a group is named, only those named run");
+    app.add_flag("--filedescriptor", o.group[file_group], "Files opened and closed");
+    app.add_flag("--vfs", o.group[vfs_group], "The virtual file system: reads, writes, removals");
+    app.add_option("--config", o.config_file, "Read this file instead of ebpf.conf")->option_text("FILE");
+    app.add_option("--attach", o.attach, "How to attach: auto, trampoline, probe or syscalls")->option_text("WAY");
+    app.add_flag("--plan", o.plan, "Print what would be attached where, and why not, and end");
+    app.add_flag("--check", o.check,
+                 "Test every counter against work whose amount is known, and end with status 0 if all are exact");
+    app.add_flag("--what-counts", o.what_counts, "Print what each kind of system call adds to each counter, and end");
+    app.add_flag("--once", o.once, "End after one update");
+    app.add_option("--ticks", o.ticks, "End after that many updates")->option_text("N");
+    app.allow_extras();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) ? 2 : 0;
+    }
+    o.unknown = app.remaining();
+    return run(o);
+} catch (const std::exception& e) {
+    log_line(Severity::Error, e.what());
+    return 1;
+}

@@ -1,0 +1,137 @@
+#include "self.h"
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <utility>
+#include "error.h"
+
+namespace {
+
+constexpr int slow = 10;  // ticks between questions that cost system calls
+
+struct SelfDimension {
+    const char* id;
+    const char* algorithm;
+    int divisor = 1;
+};
+
+struct SelfChart {
+    const char* id;
+    const char* title;
+    const char* units;
+    std::vector<SelfDimension> dimensions;
+};
+
+const SelfChart charts[] = {
+    {"ebpf_programs",
+     "Programs attached to the kernel, by way of attaching, and hooks without one",
+     "programs",
+     {{"tracepoint", "absolute"},
+      {"trampoline", "absolute"},
+      {"kprobe_multi", "absolute"},
+      {"kprobe", "absolute"},
+      {"syscalls", "absolute"},
+      {"missing", "absolute"}}},
+    {"ebpf_events",
+     "Events counted outside the slots, and runs that the kernel skipped",
+     "events/s",
+     {{"late", "incremental"},
+      {"overflowed", "incremental"},
+      {"missed", "incremental"},
+      {"results_lost", "incremental"}}},
+    {"ebpf_slots", "Slots for threads", "slots", {{"used", "absolute"}, {"all", "absolute"}}},
+    {"ebpf_tick",
+     "Duration of an update, and how late it began",
+     "microseconds",
+     {{"duration", "absolute"}, {"late", "absolute"}}},
+    {"ebpf_memory",
+     "Memory of the eBPF maps and of the plugin",
+     "bytes",
+     {{"maps", "absolute"}, {"plugin", "absolute"}}},
+    {"ebpf_run_time",
+     "Time that the programs take in the kernel",
+     "milliseconds/s",
+     {{"programs", "incremental", 1000000}}},
+};
+
+}  // namespace
+
+SelfCharts::SelfCharts(const Programs& programs, const Config& config, int update_every)
+    : programs_(programs), update_every_(update_every), run_time_(config.run_time), map_bytes_(programs.map_bytes()) {
+    statm_fd_ = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (run_time_ && (statistics_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME)) < 0)
+        log(Severity::Warning, "the kernel does not time the programs ({}): `run time statistics` shows nothing",
+            std::strerror(errno));
+    bool syscalls = false;
+    for (const Attachment& a : programs.plan().attachments)
+        if (a.way != Way::Syscalls || !std::exchange(syscalls, true)) attached_[static_cast<int>(a.way)]++;
+}
+
+SelfCharts::~SelfCharts() {
+    for (int fd : {statm_fd_, statistics_fd_})
+        if (fd >= 0) close(fd);
+}
+
+void SelfCharts::define(Writer& out) const {
+    int priority = 140000;
+    for (const SelfChart& chart : charts) {
+        priority++;
+        if (!run_time_ && &chart == std::end(charts) - 1) continue;
+        out << fmt::format("CHART netdata.{0} '' '{1}' '{2}' 'ebpf' 'netdata.{0}' line {3} {4} '' ebpf.plugin self\n",
+                           chart.id, chart.title, chart.units, priority, update_every_);
+        for (const SelfDimension& d : chart.dimensions)
+            out << fmt::format("DIMENSION '{0}' '{0}' {1} 1 {2}\n", d.id, d.algorithm, d.divisor);
+    }
+}
+
+void SelfCharts::ask_the_kernel() {
+    Programs::Statistics now = programs_.statistics();
+    run_time_ns_ = now.run_time_ns;
+    missed_ = now.missed_syscalls;
+    missed_calls_ = {};
+    for (int id = 0; id < HOOKS; id++) {
+        missed_ += now.missed[id];
+        HookRef ref = hook_ref(id);
+        if (ref.hook.kind.calls == 1 && !programs_.plan().paired(id))
+            missed_calls_[ref.first_counter()] += now.missed[id];
+    }
+    char text[64];
+    long pages = 0;
+    if (ssize_t n = pread(statm_fd_, text, sizeof text - 1, 0); n > 0) {
+        text[n] = 0;
+        sscanf(text, "%*s %ld", &pages);
+    }
+    plugin_bytes_ = static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+void SelfCharts::update(Writer& out, const Slots& slots, int64_t elapsed) {
+    if (ticks_++ % slow == 0) ask_the_kernel();
+    const uint64_t values[] = {// in the order of the table
+                               static_cast<uint64_t>(attached_[static_cast<int>(Way::Tracepoint)]),
+                               static_cast<uint64_t>(attached_[static_cast<int>(Way::Trampoline)]),
+                               static_cast<uint64_t>(attached_[static_cast<int>(Way::ProbeMulti)]),
+                               static_cast<uint64_t>(attached_[static_cast<int>(Way::Probe)]),
+                               static_cast<uint64_t>(attached_[static_cast<int>(Way::Syscalls)]),
+                               programs_.plan().missing.size(),
+                               slots.late(),
+                               slots.overflowed(),
+                               missed_,
+                               slots.lost_results(),
+                               slots.used(),
+                               slots.count(),
+                               static_cast<uint64_t>(duration_),
+                               static_cast<uint64_t>(late_),
+                               map_bytes_,
+                               plugin_bytes_,
+                               run_time_ns_};
+    const uint64_t* value = values;
+    for (const SelfChart& chart : charts) {
+        if (!run_time_ && &chart == std::end(charts) - 1) continue;
+        out << "BEGIN netdata." << chart.id << " ";
+        if (elapsed) out << elapsed;
+        out << "\n";
+        for (const SelfDimension& d : chart.dimensions)
+            out << "SET '" << d.id << "' = " << static_cast<int64_t>(*value++) << "\n";
+        out << "END\n";
+    }
+}

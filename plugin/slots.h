@@ -1,0 +1,62 @@
+// The slots of the threads and what they add up to.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+#include "groups.h"
+
+struct SlotMemory {  // shared with the programs in the kernel, who write to it at any time
+    slot* slots = nullptr;
+    uint8_t* dirty = nullptr;  // a byte a slot
+    state* shared = nullptr;
+    size_t count = 0;      // of slots
+    int overflow_fd = -1;  // the table by process, for threads without a slot
+    int claims_fd = -1;    // who owns a slot, where the kernel has no compare-and-exchange
+};
+
+class Slots {
+public:
+    explicit Slots(const SlotMemory& memory);
+
+    // What has been counted since the last fold: who did it, which counter, how much. Each event is told once.
+    using Each = std::function<void(const slot& who, int counter, uint64_t n)>;
+
+    // Folds the slots that are marked; `everything`: all of them, marked or not, which also finds the counts whose mark
+    // was lost to a race, and threads that are gone without having retired their slot.
+    void fold(bool everything = false);
+
+    void listen(Each each) { each_ = std::move(each); }  // to what slots of threads and processes add; empty: nobody
+
+    const Counters& totals() const { return totals_; }  // of the whole system, since the start; they never fall
+    size_t used() const;                                // slots that belong to a thread, or wait to be freed
+    size_t count() const { return memory_.count; }
+    uint64_t overflowed() const { return memory_.shared->overflowed; }  // events counted by process for want of a slot
+    uint64_t late() const { return memory_.shared->late; }              // events of threads that had already exited
+    uint64_t lost_results() const;                                      // calls whose return was not seen
+
+private:
+    struct Unmap {
+        size_t bytes;
+        void operator()(slot* slots) const;
+    };
+
+    void fold_slot(size_t index, uint8_t lines);
+    void add(const slot& who, __u64& before, const __u64& value, int counter);
+    void release(size_t index);
+    void fold_unattributed();
+    void fold_overflow(bool everything);
+    void free_dead();
+
+    SlotMemory memory_;
+    std::unique_ptr<slot[], Unmap> before_;  // as of the last fold
+    std::vector<uint32_t> changed_;          // of one fold: index, and in the top byte its lines
+    Counters totals_{};
+    std::array<__u64, COUNTERS> unattributed_before_{};
+    uint64_t overflow_events_ = 0;  // as of the last reading of the table
+    bool overflow_moved_ = false;   // it had news then
+    std::unordered_map<uint32_t, slot> overflow_rows_;
+    Each each_;
+};

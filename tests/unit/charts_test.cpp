@@ -1,0 +1,301 @@
+// The charts' lines, letter by letter.
+#include "charts.h"
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <algorithm>
+#include <map>
+#include <random>
+#include <regex>
+#include <set>
+#include <sstream>
+#include "fake_kernel.h"
+
+namespace {
+
+// What was written into a pipe of its own.
+class Text {
+public:
+    Text() {
+        if (pipe2(fds_, O_NONBLOCK)) throw std::runtime_error("no pipe");
+        fcntl(fds_[1], F_SETPIPE_SZ, 1 << 20);
+    }
+    ~Text() {
+        close(fds_[0]);
+        close(fds_[1]);
+    }
+    Text(const Text&) = delete;
+    Text& operator=(const Text&) = delete;
+
+    template <class Write>
+    std::string of(Write write) {
+        Writer out(fds_[1]);
+        write(out);
+        if (!out.flush()) throw std::runtime_error("the text is too long for the pipe");
+        std::string text(1 << 20, '\0');
+        ssize_t n = read(fds_[0], text.data(), text.size());
+        text.resize(n > 0 ? static_cast<size_t>(n) : 0);
+        return text;
+    }
+
+private:
+    int fds_[2];
+};
+
+std::string definitions(const Charts& charts) {
+    return Text().of([&](Writer& out) { charts.define(out); });
+}
+
+std::string update(Charts& charts, const Counters& totals, int64_t elapsed) {
+    return Text().of([&](Writer& out) { charts.update(out, totals, elapsed); });
+}
+
+CounterSet these(std::initializer_list<int> counters) {
+    CounterSet set{};
+    for (int c : counters) set[static_cast<size_t>(c)] = true;
+    return set;
+}
+
+CounterSet all_counters() {
+    CounterSet set;
+    set.fill(true);
+    set[COUNTER(process, freed_calls)] = false;  // only instead of release_calls
+    return set;
+}
+
+Counters totals_of(std::initializer_list<std::pair<int, uint64_t>> values) {
+    Counters totals{};
+    for (auto [counter, value] : values) totals[static_cast<size_t>(counter)] = value;
+    return totals;
+}
+
+const CounterSet small =
+    these({COUNTER(file, open_calls), COUNTER(file, close_calls), COUNTER(vfs, read_bytes), COUNTER(vfs, write_bytes),
+           COUNTER(process, start_processes), COUNTER(process, exit_processes)});
+
+TEST(Charts, SayWhatTheyAreInTheClassicNames) {
+    EXPECT_EQ(definitions(Charts(small, ChartNames::Classic, 1, "")),
+              "CHART ebpf.io_bytes '' 'Bytes written and read' 'bytes/s' 'VFS' ebpf.io_bytes line 21004 1 '' "
+              "ebpf.plugin vfs\n"
+              "DIMENSION vfs_read read incremental 1 1\n"
+              "DIMENSION vfs_write write incremental -1 1\n"
+              "CHART ebpf.file_descriptor '' 'Open and close calls' 'calls' 'File' ebpf.file_descriptor line 21000 1 "
+              "'' ebpf.plugin filedescriptor\n"
+              "DIMENSION do_sys_open open incremental 1 1\n"
+              "DIMENSION __close_fd close incremental 1 1\n"
+              "CHART ebpf.process_thread '' 'Start process' 'calls' 'Process' ebpf.process_thread line 21006 1 '' "
+              "ebpf.plugin process\n"
+              "DIMENSION _do_fork process incremental 1 1\n"
+              "CHART ebpf.process_status '' 'Process not closed' 'difference' 'Process' ebpf.process_status line 21008 "
+              "1 '' ebpf.plugin process\n"
+              "DIMENSION process process absolute 1 1\n");
+}
+
+TEST(Charts, SayWhatTheyAreInTheCurrentNames) {
+    EXPECT_EQ(definitions(Charts(small, ChartNames::Current, 10, "")),
+              "CHART filesystem.vfs_io_bytes '' 'Bytes written and read' 'bytes/s' 'vfs' filesystem.vfs_io_bytes line "
+              "2152 10 '' ebpf.plugin vfs\n"
+              "DIMENSION vfs_read read incremental 1 1\n"
+              "DIMENSION vfs_write write incremental -1 1\n"
+              "CHART filesystem.file_descriptor '' 'Open and close calls' 'calls/s' 'file_access' "
+              "filesystem.file_descriptor line 2195 10 '' ebpf.plugin filedescriptor\n"
+              "DIMENSION do_sys_open open incremental 1 1\n"
+              "DIMENSION __close_fd close incremental 1 1\n"
+              "CHART system.process_thread '' 'Start process' 'calls/s' 'processes' system.process_thread line 21002 "
+              "10 '' ebpf.plugin process\n"
+              "DIMENSION kernel_clone process incremental 1 1\n"
+              "CHART system.process_status '' 'Process not closed' 'difference' 'processes' system.process_status line "
+              "21004 10 '' ebpf.plugin process\n"
+              "DIMENSION process process absolute 1 1\n");
+}
+
+TEST(Charts, SayTheirValues) {
+    Charts charts(small, ChartNames::Classic, 1, "");
+    Counters totals = totals_of({{COUNTER(file, open_calls), 10},
+                                 {COUNTER(file, close_calls), 9},
+                                 {COUNTER(vfs, read_bytes), 5'000'000'000},
+                                 {COUNTER(vfs, write_bytes), 7},
+                                 {COUNTER(process, start_processes), 4},
+                                 {COUNTER(process, exit_processes), 1},
+                                 {COUNTER(vfs, read_calls), 99}});
+    EXPECT_EQ(update(charts, totals, 0),
+              "BEGIN ebpf.io_bytes \nSET vfs_read = 5000000000\nSET vfs_write = 7\nEND\n"
+              "BEGIN ebpf.file_descriptor \nSET do_sys_open = 10\nSET __close_fd = 9\nEND\n"
+              "BEGIN ebpf.process_thread \nSET _do_fork = 4\nEND\n"
+              "BEGIN ebpf.process_status \nSET process = 3\nEND\n");
+    EXPECT_NE(update(charts, totals, 1000123).find("BEGIN ebpf.io_bytes 1000123\nSET vfs_read = 5000000000\n"),
+              std::string::npos);
+}
+
+TEST(Charts, UseTheSameIdsInValuesAsInDefinitions) {
+    for (ChartNames names : {ChartNames::Classic, ChartNames::Current}) {
+        Charts charts(all_counters(), names, 1, "syscalls");
+        std::istringstream defined(definitions(charts)), values(update(charts, Counters{}, 1));
+        std::map<std::string, std::vector<std::string>> wanted, got;
+        std::string line, word, id, chart;
+        while (std::getline(defined, line)) {
+            std::istringstream(line) >> word >> id;
+            if (word == "CHART") EXPECT_TRUE(wanted.try_emplace(chart = id).second) << id;
+            if (word == "DIMENSION") wanted[chart].push_back(id);
+        }
+        while (std::getline(values, line)) {
+            std::istringstream(line) >> word >> id;
+            if (word == "BEGIN") chart = id;
+            if (word == "SET") got[chart].push_back(id);
+        }
+        EXPECT_EQ(got, wanted);
+        EXPECT_EQ(wanted.size(), charts.size());
+    }
+}
+
+// Which counter stands behind which dimension, in both namings.
+struct Shown {
+    const char* classic;
+    const char* current;
+    const char* dimension;
+    int counter;
+};
+
+// clang-format off
+const Shown shown[] = {
+    {"ebpf.file_descriptor", "filesystem.file_descriptor", "do_sys_open", COUNTER(file, open_calls)},
+    {"ebpf.file_descriptor", "filesystem.file_descriptor", "__close_fd", COUNTER(file, close_calls)},
+    {"ebpf.file_error", "filesystem.file_error", "do_sys_open", COUNTER(file, open_errors)},
+    {"ebpf.file_error", "filesystem.file_error", "__close_fd", COUNTER(file, close_errors)},
+    {"ebpf.deleted_objects", "filesystem.vfs_deleted_objects", "vfs_unlink", COUNTER(vfs, unlink_calls)},
+    {"ebpf.io", "filesystem.vfs_io", "vfs_read", COUNTER(vfs, read_calls)},
+    {"ebpf.io", "filesystem.vfs_io", "vfs_write", COUNTER(vfs, write_calls)},
+    {"ebpf.io_bytes", "filesystem.vfs_io_bytes", "vfs_read", COUNTER(vfs, read_bytes)},
+    {"ebpf.io_bytes", "filesystem.vfs_io_bytes", "vfs_write", COUNTER(vfs, write_bytes)},
+    {"ebpf.io_error", "filesystem.vfs_io_error", "vfs_unlink", COUNTER(vfs, unlink_errors)},
+    {"ebpf.io_error", "filesystem.vfs_io_error", "vfs_read", COUNTER(vfs, read_errors)},
+    {"ebpf.io_error", "filesystem.vfs_io_error", "vfs_write", COUNTER(vfs, write_errors)},
+    {"filesystem.vfs_fsync", "filesystem.vfs_fsync", "vfs_fsync", COUNTER(vfs, fsync_calls)},
+    {"filesystem.vfs_fsync_error", "filesystem.vfs_fsync_error", "vfs_fsync", COUNTER(vfs, fsync_errors)},
+    {"filesystem.vfs_open", "filesystem.vfs_open", "vfs_open", COUNTER(vfs, open_calls)},
+    {"filesystem.vfs_open_error", "filesystem.vfs_open_error", "vfs_open", COUNTER(vfs, open_errors)},
+    {"filesystem.vfs_create", "filesystem.vfs_create", "vfs_create", COUNTER(vfs, create_calls)},
+    {"filesystem.vfs_create_error", "filesystem.vfs_create_error", "vfs_create", COUNTER(vfs, create_errors)},
+    {"ebpf.process_thread", nullptr, "_do_fork", COUNTER(process, start_processes)},
+    {nullptr, "system.process_thread", "kernel_clone", COUNTER(process, start_processes)},
+    {"ebpf.process_thread", "system.process_thread", "sys_clone", COUNTER(process, start_threads)},
+    {"ebpf.exit", "system.exit", "do_exit", COUNTER(process, exit_tasks)},
+    {"ebpf.exit", "system.exit", "release_task", COUNTER(process, release_calls)},
+    {"ebpf.task_error", nullptr, "_do_fork", COUNTER(process, clone_process_errors)},
+    {nullptr, "system.task_error", "kernel_clone", COUNTER(process, clone_process_errors)},
+    {"ebpf.task_error", "system.task_error", "sys_clone", COUNTER(process, clone_thread_errors)},
+};
+// clang-format on
+
+TEST(Charts, ShowEachCounterInItsDimension) {
+    Counters totals;
+    for (size_t c = 0; c < totals.size(); c++) totals[c] = 1000 + c;
+    for (ChartNames names : {ChartNames::Classic, ChartNames::Current}) {
+        Charts charts(all_counters(), names, 1, "");
+        std::istringstream text(update(charts, totals, 1));
+        std::map<std::string, uint64_t> got, wanted;
+        std::string word, chart;
+        for (std::string line, dimension, equals; std::getline(text, line);) {
+            std::istringstream words(line);
+            words >> word;
+            if (word == "BEGIN") words >> chart;
+            if (word == "SET") words >> dimension >> equals >> got[chart + " " + dimension];
+        }
+        for (const Shown& s : shown)
+            if (const char* id = names == ChartNames::Classic ? s.classic : s.current)
+                wanted[std::string(id) + " " + s.dimension] = totals[static_cast<size_t>(s.counter)];
+        std::string status = names == ChartNames::Classic ? "ebpf.process_status " : "system.process_status ";
+        auto least_0 = [&](int counter, int minus) { return static_cast<uint64_t>(std::max(counter - minus, 0)); };
+        wanted[status + "process"] = least_0(COUNTER(process, start_processes), COUNTER(process, exit_processes));
+        wanted[status + "zombie"] = least_0(COUNTER(process, exit_tasks), COUNTER(process, release_calls));
+        EXPECT_EQ(got, wanted);
+    }
+}
+
+TEST(Charts, DefineNoDimensionThatIsNotCounted) {
+    std::string text = definitions(Charts(these({COUNTER(vfs, write_calls)}), ChartNames::Classic, 1, ""));
+    EXPECT_EQ(text,
+              "CHART ebpf.io '' 'Calls to IO' 'calls' 'VFS' ebpf.io line 21003 1 '' ebpf.plugin vfs\n"
+              "DIMENSION vfs_write write incremental 1 1\n");
+    EXPECT_EQ(Charts(CounterSet{}, ChartNames::Classic, 1, "").size(), 0u);
+    EXPECT_EQ(definitions(Charts(CounterSet{}, ChartNames::Classic, 1, "label")), "");
+}
+
+TEST(Charts, NeedBothCountersForALevel) {
+    EXPECT_EQ(definitions(Charts(these({COUNTER(process, exit_tasks), COUNTER(process, freed_calls)}),
+                                 ChartNames::Classic, 1, "")),
+              "CHART ebpf.exit '' 'Exit process' 'calls' 'Process' ebpf.exit line 21007 1 '' ebpf.plugin process\n"
+              "DIMENSION do_exit process incremental 1 1\n"
+              "DIMENSION release_task task incremental -1 1\n");
+    EXPECT_EQ(Charts(these({COUNTER(process, exit_processes)}), ChartNames::Classic, 1, "").size(), 0u);
+}
+
+TEST(Charts, CarryTheLabelBetweenChartAndDimensions) {
+    EXPECT_EQ(definitions(Charts(these({COUNTER(vfs, unlink_calls)}), ChartNames::Current, 1, "syscalls")),
+              "CHART filesystem.vfs_deleted_objects '' 'Remove files' 'calls/s' 'vfs' filesystem.vfs_deleted_objects "
+              "line 2150 1 '' ebpf.plugin vfs\n"
+              "CLABEL source syscalls 1\n"
+              "CLABEL_COMMIT\n"
+              "DIMENSION vfs_unlink delete incremental 1 1\n");
+}
+
+// Processes that were there before the plugin end after it has started: that is no negative number of processes.
+TEST(Charts, CountALevelFromItsLowest) {
+    Charts charts(these({COUNTER(process, start_processes), COUNTER(process, exit_processes)}), ChartNames::Classic, 1,
+                  "");
+    auto level = [&](uint64_t started, uint64_t ended) {
+        Counters totals =
+            totals_of({{COUNTER(process, start_processes), started}, {COUNTER(process, exit_processes), ended}});
+        std::string text = update(charts, totals, 0);
+        std::smatch match;
+        if (!std::regex_search(text, match, std::regex("SET process = (-?\\d+)\n"))) return -1;
+        return std::stoi(match[1]);
+    };
+    EXPECT_EQ(level(0, 0), 0);
+    EXPECT_EQ(level(7, 2), 5);
+    EXPECT_EQ(level(7, 10), 0) << "three of them were there before";
+    EXPECT_EQ(level(9, 10), 2);
+    EXPECT_EQ(level(9, 11), 1);
+
+    uint64_t started = 9, ended = 11;
+    int64_t before = 1;
+    std::minstd_rand random(1);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t starts = random() % 10, ends = random() % 10;
+        int now = level(started += starts, ended += ends);
+        ASSERT_GE(now, 0);
+        ASSERT_EQ(now, std::max<int64_t>(before + static_cast<int64_t>(starts) - static_cast<int64_t>(ends), 0));
+        before = now;
+    }
+}
+
+// Rules of the protocol (netdata.md 1.3): known words, quotes in pairs, no line too long.
+TEST(Charts, SpeakTheProtocol) {
+    const std::regex chart("CHART [\\w.]+ '' '[^']+' '[^']+' '[^']+' [\\w.]+ line [1-9]\\d* 5 '' ebpf\\.plugin \\w+"),
+        dimension("DIMENSION \\w+ \\w+ (incremental|absolute) -?1 1"), label("CLABEL source \\w+ 1|CLABEL_COMMIT"),
+        begin("BEGIN [\\w.]+ (\\d+)?"), set("SET \\w+ = -?\\d+"), end("END");
+    for (ChartNames names : {ChartNames::Classic, ChartNames::Current}) {
+        Charts charts(all_counters(), names, 5, "syscalls");
+        std::istringstream text(definitions(charts) + update(charts, Counters{}, 0) +
+                                update(charts, Counters{}, 5000000));
+        int lines = 0;
+        for (std::string line; std::getline(text, line); lines++) {
+            bool known = false;
+            for (const std::regex& form : {chart, dimension, label, begin, set, end})
+                known |= std::regex_match(line, form);
+            EXPECT_TRUE(known) << line;
+            EXPECT_LT(line.size(), 1000u);
+        }
+        EXPECT_GT(lines, 100);
+    }
+}
+
+TEST(TakesLabels, Since132) {
+    for (const char* version :
+         {"v1.32.0", "1.32.0", "v1.32.1-12-nightly", "v1.37.1", "v1.100.0", "v2.0.0", "2.8.1", "v10.0"})
+        EXPECT_TRUE(takes_labels(version)) << version;
+    for (const char* version : {"v1.31.9", "1.9.0", "v1.4", "v0.99.0", "", "v", "latest", "v1", "1", "v.1.32"})
+        EXPECT_FALSE(takes_labels(version)) << version;
+}
+
+}  // namespace

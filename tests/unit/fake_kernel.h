@@ -1,0 +1,47 @@
+// Kernels that never ran: what make_plan() can be asked about.
+#pragma once
+#include <string>
+#include "attach_plan.h"
+
+// The name under which an x86 kernel knows a function of the tables.
+inline std::string kernels_name(const std::string& function) {
+    return function.starts_with("sys_") ? "__x64_" + function : function;
+}
+
+// Has the first function of every hook, and all tracepoints.
+inline Kernel kernel_with_everything() {
+    Kernel kernel;
+    for (const Group& group : groups)
+        for (const Hook& hook : group.hooks) {
+            if (hook.functions[0]) kernel.functions[kernels_name(hook.functions[0])] = 3;
+            if (hook.event) kernel.events.insert(hook.event);
+        }
+    return kernel;
+}
+
+// The same, but without some ways to attach.
+template <class... Ways>
+Kernel kernel_without(Ways... absent) {
+    Kernel kernel = kernel_with_everything();
+    ((kernel.refused[absent] = std::string("no ") + name_of(absent) + "!"), ...);
+    return kernel;
+}
+
+// Nothing can be hooked but the end of system calls.
+inline Kernel kernel_of_system_calls() { return kernel_without(Way::Trampoline, Way::ProbeMulti, Way::Probe); }
+
+inline Config config_with(LoadMode mode, Attach attach = Attach::Auto) {
+    Config config;
+    config.load_mode = mode;
+    config.attach = attach;
+    return config;
+}
+
+// A counter by its number over all groups, and a hook by its name.
+#define COUNTER(group, counter) (static_cast<int>(group##_base) + static_cast<int>(group##_##counter))
+
+inline int hook_named(const std::string& name) {
+    for (int id = 0; id < HOOKS; id++)
+        if (hook_ref(id).name() == name) return id;
+    throw std::out_of_range(name);
+}
