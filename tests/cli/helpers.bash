@@ -1,0 +1,56 @@
+# What the command line tests share.
+bats_require_minimum_version 1.5.0
+plugin=${EBPF_PLUGIN:-$BATS_TEST_DIRNAME/../../build/release/ebpf.plugin}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    # No configuration but what the test writes, and no agent.
+    unset "${!NETDATA_@}"
+    mkdir user stock
+    export NETDATA_USER_CONFIG_DIR=$PWD/user NETDATA_STOCK_CONFIG_DIR=$PWD/stock
+    : >user/ebpf.conf
+}
+
+# A bare `! command` does not fail a test.
+not() { ! "$@"; }
+
+# start ARGUMENTS…: runs the plugin in the background with its input and output on pipes, as the agent does; its lines
+# go to the file out, its messages to err; fd 9 is its input.
+start() {
+    mkfifo in
+    "$plugin" "$@" <in >out 2>err &
+    pid=$!
+    exec 9>in
+}
+
+wait_for() { # PATTERN: until the plugin has printed such a line
+    for _ in {1..100}; do
+        grep -qE "$1" out && return
+        sleep 0.1
+    done
+    echo "no line like $1 came" >&2
+    cat out err >&2
+    return 1
+}
+
+# The plugin ends with that status, within a second.
+ends_with() {
+    local begin=${EPOCHREALTIME/./} status=0
+    for _ in {1..100}; do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.02
+    done
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" || status=$?
+    local took=$(((${EPOCHREALTIME/./} - begin) / 1000))
+    echo "status $status after $took ms" >&2
+    cat err >&2
+    [[ $status == "$1" && $took -lt 1000 ]]
+}
+
+teardown() {
+    if [[ -n ${pid-} ]] && kill -0 "$pid" 2>/dev/null; then
+        kill -KILL "$pid"
+    fi
+    return 0
+}

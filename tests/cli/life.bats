@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# How the plugin ends: at once, cleanly, whoever says so.
+load helpers
+
+for_each_end() { # what ends it
+    start 1
+    wait_for '^END'
+    "$@"
+    ends_with 0
+    # And again, at once.
+    rm in
+    start 1
+    wait_for '^END'
+    kill -TERM "$pid"
+    exec 9>&-
+    ends_with 0
+}
+
+@test "SIGTERM" { for_each_end eval 'kill -TERM $pid'; }
+@test "SIGINT" { for_each_end eval 'kill -INT $pid'; }
+@test "QUIT on standard input, without the end of its line" { for_each_end eval 'printf QUIT >&9'; }
+@test "QUIT on a line of its own, after other lines" { for_each_end eval 'printf "FUNCTION_CANCEL x\nQUIT\n" >&9'; }
+@test "the end of standard input, when it is a pipe" { for_each_end eval 'exec 9>&-'; }
+
+@test "lines of any kind on standard input are no reason to end" {
+    start 1
+    wait_for '^END'
+    { head -c 100000 /dev/urandom; printf '\nFUNCTION tx 10 "nonsense"\nQUITE\n'; } >&9
+    lines=$(wc -l <out)
+    sleep 1.5
+    kill -0 "$pid"
+    (($(wc -l <out) > lines))
+    kill -TERM "$pid"
+    ends_with 0
+}
+
+@test "standard input that is no pipe says nothing" {
+    "$plugin" 1 --ticks 2 </dev/null >out
+    grep -q '^END' out
+}
+
+@test "nobody reads any more: EPIPE, as under an agent that ignores SIGPIPE" {
+    mkfifo pipe
+    (trap '' PIPE; exec "$plugin" 1 <&- >pipe 2>err) &
+    pid=$!
+    head -5 pipe >/dev/null
+    sleep 1.2 # it learns of it when it writes next
+    ends_with 0
+}
+
+@test "a reader that has stopped reading does not keep it from ending" {
+    mkfifo pipe
+    "$plugin" 1 <&- >pipe 2>err &
+    pid=$!
+    exec 8<pipe
+    # Fill the pipe: nobody reads.
+    for _ in {1..40}; do sleep 0.05; done
+    kill -TERM "$pid"
+    ends_with 0
+    exec 8<&-
+}
+
+@test "no process of ours is left behind" {
+    start 1
+    wait_for '^END'
+    kill -TERM "$pid"
+    ends_with 0
+    sleep 1
+    left=$(find /proc/[0-9]*/exe -lname "$(readlink -f "$plugin")" 2>/dev/null || true)
+    [[ -z $left ]]
+}
