@@ -1,0 +1,186 @@
+// What the benchmarks share.
+#include "bench.h"
+#include <bpf/bpf.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+std::string text(const Figure& figure) {
+    auto [unit, name] = figure.p10 >= 1e6   ? std::pair{1e6, "ms"}
+                        : figure.p10 >= 1e4 ? std::pair{1e3, "us"}
+                                            : std::pair{1., "ns"};
+    return fmt::format("{:.1f} ({:.1f}) {}", figure.p10 / unit, figure.p50 / unit, name);
+}
+
+std::vector<Figure> interleave(const std::vector<std::function<double()>>& variants, int samples) {
+    std::vector<std::vector<double>> values(variants.size());
+    for (int i = 0; i < samples; i++)
+        for (size_t v = 0; v < variants.size(); v++) values[v].push_back(variants[v]());
+    std::vector<Figure> figures;
+    for (auto& v : values) {
+        std::sort(v.begin(), v.end());
+        figures.push_back({v[v.size() / 10], v[v.size() / 2]});
+    }
+    return figures;
+}
+
+void Table::ratio(std::string id, std::string what, const Figure& ours, const Figure& replica, double gate) {
+    // A gate below a tenth is better read as one part of so many.
+    auto as_text = [gate](double ratio) {
+        return gate < 0.1 ? fmt::format("1/{:.0f}", 1 / ratio) : fmt::format("{:.2f}", ratio);
+    };
+    double p10 = ours.p10 / replica.p10;
+    print({std::move(id), std::move(what), text(ours), text(replica), as_text(p10), "<= " + as_text(gate),
+           p10 <= gate ? Verdict::Pass : Verdict::Fail});
+}
+
+void Table::limit(std::string id, std::string what, const Figure& ours, double gate) {
+    auto [unit, name] = gate >= 1e6 ? std::pair{1e6, "ms"} : std::pair{1., "ns"};
+    print({std::move(id), std::move(what), text(ours), "", "", fmt::format("<= {:.0f} {}", gate / unit, name),
+           ours.p10 <= gate ? Verdict::Pass : Verdict::Fail});
+}
+
+void Table::told(std::string id, std::string what, std::string ours, std::string replica, std::string gate) {
+    print({std::move(id), std::move(what), std::move(ours), std::move(replica), "", std::move(gate), Verdict::Told});
+}
+
+void Table::is(std::string id, std::string what, std::string ours, std::string gate, bool pass, std::string replica) {
+    print({std::move(id), std::move(what), std::move(ours), std::move(replica), "", std::move(gate),
+           pass ? Verdict::Pass : Verdict::Fail});
+}
+
+void Table::skipped(std::string id, const std::string& why) {
+    print({std::move(id), why, "", "", "", "", Verdict::Skipped});
+}
+
+void Table::section(const std::string& id, const std::function<void()>& measure) try {
+    measure();
+} catch (const Error& e) {
+    skipped(id, e.what());
+}
+
+void Table::print(const Row& row) {
+    failed_ |= row.verdict == Verdict::Fail;
+    all_skipped_ &= row.verdict == Verdict::Skipped;
+    const char* verdicts[] = {"pass", "FAIL", "-", "skipped"};
+    auto line = [this](auto&&... cells) {
+        if (markdown_)
+            fmt::print("| {} | {} | {} | {} | {} | {} | {} |\n", cells...);
+        else
+            fmt::print("{:<2} {:<63} {:>19} {:>19} {:>6} {:>9} {}\n", cells...);
+    };
+    if (!begun_) line("id", "what", "ours", "replica", "ratio", "gate", "");
+    if (!begun_ && markdown_) line("---", "---", "---:", "---:", "---:", "---:", "---");
+    begun_ = true;
+    line(row.id, row.what, row.ours, row.replica, row.ratio, row.gate, verdicts[static_cast<int>(row.verdict)]);
+    std::fflush(stdout);
+}
+
+std::vector<int> allowed_cpus() {
+    cpu_set_t set;
+    check(sched_getaffinity(0, sizeof set, &set), "ask for the CPUs");
+    std::vector<int> cpus;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    return cpus;
+}
+
+Pinned::Pinned(int cpu) {
+    check(sched_getaffinity(0, sizeof before_, &before_), "ask for the CPUs");
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    check(sched_setaffinity(0, sizeof set, &set), "stay on CPU {}", cpu);
+    priority_ = getpriority(PRIO_PROCESS, 0);
+    setpriority(PRIO_PROCESS, 0, -20);
+}
+
+Pinned::~Pinned() {
+    sched_setaffinity(0, sizeof before_, &before_);
+    setpriority(PRIO_PROCESS, 0, priority_);
+}
+
+BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char*>& programs, const Loading& loading) {
+    libbpf_set_print(nullptr);
+    object_.reset(check(bpf_object__open_mem(elf.data(), elf.size(), nullptr), "open the benchmarks' programs"));
+    for (const char* name : programs) bpf_program__set_autoload(program(name), true);
+
+    settings set{};
+    set.slot_mask = loading.slots - 1;
+    set.slot_shift = 32 - static_cast<unsigned>(std::countr_zero(loading.slots));
+    set.wake_at = loading.wakes ? loading.slots / 2 : UINT32_MAX;
+    set.arguments[number(vfs_hook_base, vfs_write)] = 1;  // the prctl's option; what follows is the result
+    set.counting[number(process_hook_base, process_exit)] = loading.counts_exits;
+    const ::bench own{.option = own_option(), .port = loading.port};
+    auto initialize = [this](const char* map, const void* value, size_t size) {
+        bpf_map* m = check(bpf_object__find_map_by_name(object_.get(), map), "find {}", map);
+        check(bpf_map__set_initial_value(m, value, size), "set {}", map);
+    };
+    initialize(".rodata.settings", &set, sizeof set);
+    initialize(".rodata.bench", &own, sizeof own);
+    for (auto [name, entries] :
+         {std::pair{"slots", loading.slots}, {"dirty", loading.slots / 64}, {"claims", loading.slots}})
+        if (bpf_map* m = bpf_object__find_map_by_name(object_.get(), name)) bpf_map__set_max_entries(m, entries);
+    check(bpf_object__load(object_.get()), "load the benchmarks' programs");
+
+    memory_.slots = static_cast<slot*>(share("slots", loading.slots * sizeof(slot)));
+    memory_.dirty = static_cast<uint8_t*>(share("dirty", loading.slots));
+    memory_.shared = &data<state>(".data.state");
+    memory_.count = loading.slots;
+    memory_.overflow_fd = map("overflow");
+    memory_.claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "claims");
+
+    uint64_t on = 1;
+    for (uint32_t which : {0u, 1u}) bpf_map_update_elem(map("replica_switches"), &which, &on, BPF_ANY);
+}
+
+BenchObject::~BenchObject() {
+    for (auto memory : shared_) munmap(memory.data(), memory.size());
+}
+
+bpf_program* BenchObject::program(const char* name) const {
+    return check(bpf_object__find_program_by_name(object_.get(), name), "find the program {}", name);
+}
+
+int BenchObject::map(const char* name) const {
+    return check(bpf_object__find_map_fd_by_name(object_.get(), name), "find the map {}", name);
+}
+
+void* BenchObject::share(const char* name, size_t bytes) {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map(name), 0);
+    if (memory == MAP_FAILED) throw Error(fmt::format("map {} into memory: {}", name, std::strerror(errno)), errno);
+    shared_.emplace_back(static_cast<char*>(memory), bytes);
+    return memory;
+}
+
+uint64_t BenchObject::missed(const char* name) const {
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    check(bpf_obj_get_info_by_fd(bpf_program__fd(program(name)), &info, &size), "ask about {}", name);
+    return info.recursion_misses;
+}
+
+Link BenchObject::attach(const char* name) const {
+    return Link(check(bpf_program__attach(program(name)), "attach {}", name));
+}
+
+Link BenchObject::attach_event(const char* name, const char* tracepoint) const {
+    return Link(check(bpf_program__attach_raw_tracepoint(program(name), tracepoint), "attach to {}", tracepoint));
+}
+
+void BenchObject::run(const char* name) const {
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    check(bpf_prog_test_run_opts(bpf_program__fd(program(name)), &options), "run {}", name);
+}
+
+uint32_t own_option() { return 0x7e000000u | static_cast<uint32_t>(getpid()); }
+
+void make_events(uint32_t option, int n) {
+    for (int i = 0; i < n; i++) syscall(SYS_prctl, option, event_bytes, 0, 0, 0);
+}
