@@ -4,7 +4,7 @@
 #include <linux/bpf.h>
 #include <malloc.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <algorithm>
@@ -49,6 +49,12 @@ std::string last_words(const std::string& log) {
     return last;
 }
 
+// The inode of the first namespace's file is part of the kernel's interface (PROC_PID_INIT_INO).
+bool in_pid_namespace() {
+    struct stat about;
+    return stat("/proc/self/ns/pid", &about) == 0 && about.st_ino != 0xEFFFFFFC;
+}
+
 // As many slots as asked for, else four times the threads that run now: open addressing wants room.
 unsigned slot_count(unsigned asked) {
     unsigned wanted = asked;
@@ -91,7 +97,6 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
     set.wake_at = slots / 2;
     set.returns = config.returns();
     std::set<bpf_program*> wanted;
-    std::vector<std::string> logs;
     auto program = [&](const Attachment& a) {
         return check(bpf_object__find_program_by_name(object_.get(), a.program().c_str()), "find program {}",
                      a.program());
@@ -154,8 +159,12 @@ Programs::~Programs() { detach(); }
 // The kernel waits for a grace period each time that it takes a program off a function, one after the other: seconds in
 // all on some kernels, and the agent is waiting. So a child takes them along: our own end is at most `patience` away,
 // and nothing is ever left behind, for the child has nothing to do but to close them.
+//
+// Not in a pid namespace: should its first process end meanwhile, which kills the child, kernels before 6.3 never finish
+// either of the two (synchronize_rcu_tasks against zap_pid_ns_processes).
 void Programs::detach() {
     constexpr auto patience = std::chrono::milliseconds(300);
+    if (in_pid_namespace()) return links_.clear();
     int go[2];
     if (links_.empty() || pipe2(go, O_CLOEXEC)) return;
     pid_t child = fork();
