@@ -17,6 +17,8 @@ struct Kind {
 enum class Need {
     WithGroup,          // attached when the group is on
     IfPresent,          // the same; a kernel without the function has no such path, so nothing is missing
+    WithIdentities,     // when the group is on or somebody asks whose counts they are
+    WithCgroups,        // when cgroups are told apart
     InsteadOfPrevious,  // attached when the group is on and the hook before it in the table is not
     Always,             // attached even when the group is off: slots depend on it
 };
@@ -54,11 +56,28 @@ struct Chart {
     Dimension dimensions[4]{};  // as many as have an id
 };
 
+// A counter as it is shown for each application, container and service, whose names make the ids complete.
+struct Share {
+    int counter;
+    int and_also = -1;                      // a second counter, which is added
+    Face apps{};                            // classic: one chart "apps.<id>" with a dimension an application
+    Face app{};                             // current: a chart "app.<application>_<id>" each
+    const char* app_dimension = "calls";    // of that
+    Face cgroup{};                          // "<container>.<id>"; with services the same but for the context
+    const char* context = nullptr;          // what follows "cgroup.", "services." and "systemd.service."
+    const char* dimension_id = nullptr;     // of a container's chart
+    const char* dimension_name = nullptr;
+    const char* service_dimension = "calls";
+    int service_priority = 0, classic_service_priority = 0;
+    const char* service_family = nullptr;   // where it is not the container's
+};
+
 struct Group {
     const char* name;
     const char* module;  // as the agent shows it
     std::span<const Hook> hooks;
     std::span<const Chart> charts;
+    std::span<const Share> shares;
     int first_counter, counters;  // numbered over all groups
     int first_hook;               // likewise
 };

@@ -22,6 +22,6 @@ enum { GROUPS(GROUP_ID) GROUP_COUNT };
 GROUPS(HOOK_TABLE)
 
 #define GROUP_ROW(group, module) \
-    {#group, module, group##_hook_table, group##_charts, group##_base, group##_counters, group##_hook_base},
+    {#group, module, group##_hook_table, group##_charts, group##_shares, group##_base, group##_counters, group##_hook_base},
 inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
 #endif

@@ -12,7 +12,8 @@
 #define process_HOOKS(PLAIN, ALSO, COMPAT, CUSTOM, EVENT)                                                           \
     EVENT(process, exit, EXIT, "sched_process_exit", Always)                                                       \
     EVENT(process, exec, NOTHING, "sched_process_exec", Always)                                                    \
-    EVENT(process, start, START, "task_newtask", WithGroup)                                                        \
+    EVENT(process, start, START, "task_newtask", WithIdentities)                                                   \
+    EVENT(process, move, NOTHING, "cgroup_attach_task", WithCgroups)                                               \
     CUSTOM(process, release, CALLS, FUNCTIONS("release_task"), SYSCALLS())                                         \
     EVENT(process, freed, CALLS, "sched_process_free", InsteadOfPrevious)                                          \
     CUSTOM(process, clone, CLONE_ERRORS, FUNCTIONS("kernel_clone", "_do_fork"), SYSCALLS(fork, vfork, clone, clone3))
@@ -45,5 +46,69 @@ inline constexpr Chart process_charts[] = {
      .current = {"system.task_error", "Fails to create process", "calls/s", "processes", 21005},
      .dimensions = {{"_do_fork", "process", process_clone_process_errors, 1, "kernel_clone"},
                     {"sys_clone", "thread", process_clone_thread_errors}}},
+};
+
+inline constexpr Share process_shares[] = {
+    {.counter = process_start_processes,
+     .apps = {"process_create", "Process started", "calls", "ebpf syscall", 20072},
+     .app = {"ebpf_process_start", "Process started.", "calls/s", "processes", 20161},
+     .cgroup = {"process_create", "Process started", "calls/s", "processes", 5000},
+     .context = "process_create",
+     .dimension_id = "_do_fork",
+     .dimension_name = "process",
+     .service_priority = 20065,
+     .classic_service_priority = 20065,
+     .service_family = "process"},
+    {.counter = process_start_threads,
+     .apps = {"thread_create", "Threads started", "calls", "ebpf syscall", 20073},
+     .app = {"ebpf_thread_start", "Threads started.", "calls/s", "processes", 20162},
+     .cgroup = {"thread_create", "Threads started", "calls/s", "processes", 5001},
+     .context = "thread_create",
+     .dimension_id = "sys_clone",
+     .dimension_name = "thread",
+     .service_priority = 20066,
+     .classic_service_priority = 20066,
+     .service_family = "process"},
+    {.counter = process_exit_tasks,
+     .apps = {"task_exit", "Tasks starts exit process.", "calls/s", "processes", 20067},
+     .app = {"ebpf_task_exit", "Tasks starts exit process.", "calls/s", "processes", 20163},
+     .cgroup = {"task_exit", "Tasks starts exit process.", "calls/s", "processes", 5002},
+     .context = "task_exit",
+     .dimension_id = "do_exit",
+     .dimension_name = "process",
+     .service_priority = 20067,
+     .classic_service_priority = 20067,
+     .service_family = "process"},
+    {.counter = process_release_calls,
+     .apps = {"task_close", "Tasks closed", "calls", "ebpf syscall", 20074},
+     .app = {"ebpf_task_released", "Tasks released.", "calls/s", "processes", 20164},
+     .cgroup = {"task_close", "Tasks closed", "calls/s", "processes", 5003},
+     .context = "task_close",
+     .dimension_id = "release_task",
+     .dimension_name = "task",
+     .service_priority = 20068,
+     .classic_service_priority = 20068,
+     .service_family = "process"},
+    {.counter = process_freed_calls,
+     .apps = {"task_close", "Tasks closed", "calls", "ebpf syscall", 20074},
+     .app = {"ebpf_task_released", "Tasks released.", "calls/s", "processes", 20164},
+     .cgroup = {"task_close", "Tasks closed", "calls/s", "processes", 5003},
+     .context = "task_close",
+     .dimension_id = "release_task",
+     .dimension_name = "task",
+     .service_priority = 20068,
+     .classic_service_priority = 20068,
+     .service_family = "process"},
+    {.counter = process_clone_process_errors,
+     .and_also = process_clone_thread_errors,
+     .apps = {"task_error", "Errors to create process or threads.", "calls/s", "processes", 20069},
+     .app = {"ebpf_task_error", "Errors to create process or threads.", "calls/s", "processes", 20165},
+     .cgroup = {"task_error", "Errors to create process or threads.", "calls/s", "processes", 5004},
+     .context = "task_error",
+     .dimension_id = "do_exit",
+     .dimension_name = "process",
+     .service_priority = 20069,
+     .classic_service_priority = 20069,
+     .service_family = "process"},
 };
 #endif

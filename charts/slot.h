@@ -4,8 +4,8 @@
 #include "groups.h"
 
 // One a thread: what it has done since its slot was claimed. Only the thread itself adds to it; only the plugin frees it.
-// The tag is the thread's id; SLOT_RETIRED is added to it by the thread's exit or exec, after which the thread leaves
-// the slot alone; 0 is a free slot.
+// The tag is the thread's id; SLOT_RETIRED is added to it by the thread's exit, exec or move to another cgroup, after
+// which the thread leaves the slot alone (its release is still noted there, by whoever waited for it); 0 is a free slot.
 #define SLOT_RETIRED 0x80000000u
 struct slot {
     __u32 tag;
@@ -15,7 +15,16 @@ struct slot {
     __u64 again;    // likewise: entered while in a call
     __u64 note;     // what a call body leaves there for its return body
     char comm[16];
+    __u64 since;    // when it was claimed, ns of CLOCK_MONOTONIC
+    __u64 cgroup;   // the id of the thread's cgroup in the v2 hierarchy then
+    __u32 parent;   // the process that started this one, if the slot was claimed at the start or the exec, else 0
+    __u32 life;     // LIFE_…
 } __attribute__((aligned(64)));
+
+#define LIFE_BORN 1      // claimed when the process was started, by its parent
+#define LIFE_EXECUTED 2  // claimed when the process executed another program
+#define LIFE_EXITED 4    // retired by the thread's exit
+#define LIFE_RELEASED 8  // and its parent has waited for it
 
 // A dirty byte says which cache lines of its slot changed: a bit a line, the last bit for all lines from there on.
 #define LINE_WORDS 8
@@ -31,9 +40,28 @@ struct settings {
     __u32 slot_shift;                // 32 - log2(slots)
     __u32 wake_at;                   // used slots at which the plugin is to fold before its time
     __u8 returns;                    // load mode `return`: count errors
+    __u8 identities;                 // somebody asks who it was: tell of each process as it starts and executes
+    __u8 commands;                   // and with which command line
     __u8 counting[HOOKS];            // the hook's group is on
     __u8 arguments[HOOKS];           // how many the hooked function has: the result follows them
     __u8 paired[HOOKS];              // probed at entry and at return
+};
+
+// What the plugin is told through the ring buffer `news`; the sizes tell one from the other.
+struct full_news {      // half of the slots are in use: fold
+    __u32 tid;
+};
+struct moved_news {     // a process is in another cgroup now
+    __u32 tgid;
+    __u32 unused;
+    __u64 cgroup;
+};
+#define COMMAND_BYTES 480
+struct executed_news {  // a process executes another program
+    __u32 tgid;
+    __u32 bytes;        // of the command line; it is cut off at COMMAND_BYTES
+    __u64 since;        // of the slot that was claimed for it
+    char command[COMMAND_BYTES];
 };
 
 // Events that have no slot of their own, added atomically.

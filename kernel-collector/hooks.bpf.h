@@ -112,8 +112,8 @@ static __always_inline void leave(struct row *row, __u32 hook)
 	static __always_inline void group##_##hook##_called(struct row *row, bool typed, void *ctx, ##args)
 #define ON_RETURN(group, hook) static __always_inline void group##_##hook##_returned(struct row *row, int ret)
 
-// A tracepoint, raw: nothing is read through its pointers, so that no type information is needed.
-#define ON_EVENT(group, hook) SEC("?raw_tp") int group##_##hook##__raw_tp(unsigned long long *ctx)
+// A tracepoint; the verifier knows the types of its arguments, so that plain loads reach through them.
+#define ON_EVENT(group, hook, args...) SEC("?tp_btf") int BPF_PROG(group##_##hook##__tp_btf, ##args)
 
 // What each kind does at the call and at the return.
 #define CALLED_CALLS(group, hook) count(row, group, hook##_calls, 1)

@@ -8,9 +8,25 @@
 struct thread_info {
 	__u32 status;
 };
+struct kernfs_node {
+	__u64 id;
+};
+struct cgroup {
+	struct kernfs_node *kn;
+};
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+};
 struct task_struct {
 	struct thread_info thread_info; // its first member wherever a system call's width is asked for (x86-64)
 	unsigned int flags;
+	int pid, tgid;
+	struct task_struct *real_parent;
+	struct css_set *cgroups;
+	struct mm_struct *mm;
 };
 struct file {
 	unsigned int f_mode;

@@ -4,7 +4,7 @@
 GROUP_PROGRAMS(process)
 
 // A slot is retired first and marked after: the plugin frees what it finds retired, and it looks where there is a mark.
-ON_EVENT(process, exit)
+ON_EVENT(process, exit, struct task_struct *task)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tid = id, hash = SLOT_HASH(tid) >> settings.slot_shift;
@@ -13,66 +13,152 @@ ON_EVENT(process, exit)
 	row.slot = find(tid, hash, &row.index);
 	if (settings.counting[HOOK_ID(process, exit)]) {
 		if (!row.slot)
-			row.slot = claim_slot(tid, hash, &row.index);
+			row.slot = claim_own_slot(hash, &row.index);
 		if (!row.slot)
 			__sync_fetch_and_add(&state.overflowed, 1);
 		count(&row, process, exit_tasks, 1);
 		if (tid == id >> 32)
 			count(&row, process, exit_processes, 1);
 	}
-	if (row.slot)
+	if (row.slot) {
+		row.slot->life |= LIFE_EXITED;
 		retire(row.slot, tid);
+	}
 	row.lines |= 1;
 	mark(&row);
 	return 0;
 }
 
-// What follows is another program's doing: it gets another slot. (An exec by another thread than the first takes over
-// the process's id; its own is the tracepoint's second argument.)
-ON_EVENT(process, exec)
+static __always_inline void tell_command(struct task_struct *task, const struct slot *slot)
 {
-	__u32 tid = ctx[1];
+	struct executed_news *executed;
+	__u64 waiting = bpf_ringbuf_query(&news, BPF_RB_AVAIL_DATA), size = bpf_ringbuf_query(&news, BPF_RB_RING_SIZE);
+	struct mm_struct *mm = task->mm;
+	__u64 from, bytes;
+
+	executed = bpf_ringbuf_reserve(&news, sizeof(*executed), 0);
+	if (!executed)
+		return; // the plugin asks /proc
+	from = mm->arg_start;
+	bytes = mm->arg_end - from;
+	if (bytes > COMMAND_BYTES)
+		bytes = COMMAND_BYTES;
+	executed->tgid = task->tgid;
+	executed->since = slot->since;
+	executed->bytes = bpf_probe_read_user(executed->command, bytes, (const void *)from) ? 0 : bytes;
+	bpf_ringbuf_submit(executed, waiting > size / 2 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+// What follows is another program's doing: it gets another slot. (An exec by another thread than the first takes over
+// the process's id; its own is `old_pid`.)
+ON_EVENT(process, exec, struct task_struct *task, int old_pid)
+{
+	struct row row = {.lines = 1};
+	__u32 parent = 0, tid = task->pid;
+
+	row.slot = find(old_pid, SLOT_HASH(old_pid) >> settings.slot_shift, &row.index);
+	if (row.slot) {
+		parent = row.slot->parent;
+		retire(row.slot, old_pid);
+		mark(&row);
+	}
+	if (!settings.identities)
+		return 0;
+	row.slot = claim_slot(tid, SLOT_HASH(tid) >> settings.slot_shift, &row.index);
+	if (!row.slot)
+		return 0;
+	row.slot->cgroup = bpf_get_current_cgroup_id();
+	row.slot->parent = parent ? parent : task->real_parent->tgid;
+	row.slot->life = LIFE_EXECUTED;
+	if (settings.commands)
+		tell_command(task, row.slot);
+	show(row.slot, task->tgid);
+	mark(&row);
+	return 0;
+}
+
+// Tells of every new task: those of fork, vfork and clone, of the kernel's threads, of io_uring's workers. A process gets
+// its slot here, before it runs: who started it may be gone when it does something itself.
+ON_EVENT(process, start, struct task_struct *task, __u64 flags)
+{
+	struct row row, child = {.lines = 1};
+	bool thread = flags & CLONE_THREAD;
+	__u32 tid = task->pid;
+
+	if (settings.counting[HOOK_ID(process, start)]) {
+		row = current_row();
+		if (thread)
+			count(&row, process, start_threads, 1);
+		else
+			count(&row, process, start_processes, 1);
+		mark(&row);
+	}
+	if (thread || !settings.identities)
+		return 0;
+	child.slot = claim_slot(tid, SLOT_HASH(tid) >> settings.slot_shift, &child.index);
+	if (!child.slot)
+		return 0;
+	child.slot->cgroup = task->cgroups->dfl_cgrp->kn->id;
+	child.slot->parent = task->real_parent->tgid;
+	child.slot->life = LIFE_BORN;
+	show(child.slot, task->tgid);
+	mark(&child);
+	return 0;
+}
+
+// What the process does from now on counts for the other cgroup. It may have moved itself; else the plugin sees to it.
+ON_EVENT(process, move, struct cgroup *to, const char *path, struct task_struct *task)
+{
+	struct moved_news moved = {.tgid = task->tgid, .cgroup = to->kn->id};
+	__u32 tid = bpf_get_current_pid_tgid(), moving = task->pid;
 	struct row row = {.lines = 1};
 
-	row.slot = find(tid, SLOT_HASH(tid) >> settings.slot_shift, &row.index);
-	if (row.slot)
-		retire(row.slot, tid);
-	mark(&row);
+	if (!settings.identities)
+		return 0;
+	if (moving == tid) {
+		row.slot = find(tid, SLOT_HASH(tid) >> settings.slot_shift, &row.index);
+		if (row.slot)
+			retire(row.slot, tid);
+		mark(&row);
+	}
+	bpf_ringbuf_output(&news, &moved, sizeof(moved), BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 
-// Tells of every new task: those of fork, vfork and clone, of the kernel's threads, of io_uring's workers.
-ON_EVENT(process, start)
+// A task is released by whoever waited for it, so the current thread is not the one that this is about: that one's slot
+// is retired and nobody else's, and the plugin keeps it until now.
+static __always_inline int released(__u32 tid, __u32 counter)
 {
-	struct row row = current_row();
+	__u32 hash = SLOT_HASH(tid) >> settings.slot_shift;
+	struct row row = {.lines = 1 << LINE_OF(counter)};
 
-	if (ctx[1] & CLONE_THREAD)
-		count(&row, process, start_threads, 1);
-	else
-		count(&row, process, start_processes, 1);
-	mark(&row);
+#pragma clang loop unroll(full)
+	for (int probe = 0; probe < SLOT_PROBES; probe++) {
+		row.index = (hash + probe) & settings.slot_mask;
+		row.slot = bpf_map_lookup_elem(&slots, &row.index);
+		if (!row.slot || row.slot->tag != (tid | SLOT_RETIRED) || !(row.slot->life & LIFE_EXITED) ||
+		    row.slot->life & LIFE_RELEASED)
+			continue;
+		row.slot->counters[counter]++;
+		*(volatile __u32 *)&row.slot->life |= LIFE_RELEASED;
+		mark(&row);
+		return 0;
+	}
+	__sync_fetch_and_add(&state.unattributed[counter], 1);
 	return 0;
 }
-
-// A task is released by whoever waited for it, so the current thread is not the one that this is about.
-static __always_inline int released(void)
+SEC("?fentry") int BPF_PROG(process_release__fentry, struct task_struct *task)
 {
-	count_unattributed(process, release_calls, 1);
-	return 0;
+	return released(task->pid, process_base + process_release_calls);
 }
-SEC("?fentry") int process_release__fentry(void *ctx)
+SEC("?kprobe") int BPF_KPROBE(process_release__kprobe, struct task_struct *task)
 {
-	return released();
-}
-SEC("?kprobe") int process_release__kprobe(void *ctx)
-{
-	return released();
+	return released(BPF_CORE_READ(task, pid), process_base + process_release_calls);
 }
 
-ON_EVENT(process, freed)
+ON_EVENT(process, freed, struct task_struct *task)
 {
-	count_unattributed(process, freed_calls, 1);
-	return 0;
+	return released(task->pid, process_base + process_freed_calls);
 }
 
 // Fork and clone that failed; those that succeeded have told of themselves.

@@ -42,8 +42,8 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-} wake SEC(".maps");
+	__uint(max_entries, 4096); // more where command lines are asked for
+} news SEC(".maps");
 
 #ifndef HAS_COMPARE_EXCHANGE
 // Kernels before 5.12 have no compare-and-exchange for BPF: who inserts a slot's index here has claimed the slot.
@@ -114,7 +114,8 @@ static __always_inline struct slot *find(__u32 tag, __u32 hash, __u32 *index)
 	return NULL;
 }
 
-// A free slot, now the current thread's; NULL if there is none.
+// A slot for that thread, who has the current one's name; NULL if none is free. The plugin may look at it as soon as the
+// caller has set its tgid, last of all.
 static __always_inline struct slot *claim_slot(__u32 tid, __u32 hash, __u32 *index)
 {
 	for (int probe = 0; probe < SLOT_PROBES; probe++) {
@@ -123,16 +124,34 @@ static __always_inline struct slot *claim_slot(__u32 tid, __u32 hash, __u32 *ind
 		if (!slot || slot->tag || !claim(slot, at, tid))
 			continue;
 		bpf_get_current_comm(slot->comm, sizeof(slot->comm));
-		*(volatile __u32 *)&slot->tgid = bpf_get_current_pid_tgid() >> 32; // last: now the plugin may look
+		slot->since = bpf_ktime_get_ns();
 		__sync_fetch_and_add(&state.claimed, 1);
 		if (state.claimed - state.freed > settings.wake_at && !state.asked) {
+			struct full_news full = {.tid = tid};
 			state.asked = 1;
-			bpf_ringbuf_output(&wake, &tid, sizeof(tid), BPF_RB_FORCE_WAKEUP);
+			bpf_ringbuf_output(&news, &full, sizeof(full), BPF_RB_FORCE_WAKEUP);
 		}
 		*index = at;
 		return slot;
 	}
 	return NULL;
+}
+
+static __always_inline void show(struct slot *slot, __u32 tgid)
+{
+	*(volatile __u32 *)&slot->tgid = tgid;
+}
+
+static __always_inline struct slot *claim_own_slot(__u32 hash, __u32 *index)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct slot *slot = claim_slot(id, hash, index);
+
+	if (!slot)
+		return NULL;
+	slot->cgroup = bpf_get_current_cgroup_id();
+	show(slot, id >> 32);
+	return slot;
 }
 
 // For a thread that has no slot yet: the index of a new one, or -1 when it gets none.
@@ -144,7 +163,7 @@ static __noinline int first_event(__u32 tid)
 		__sync_fetch_and_add(&state.late, 1);
 		return -1;
 	}
-	if (claim_slot(tid, SLOT_HASH(tid) >> settings.slot_shift, &index))
+	if (claim_own_slot(SLOT_HASH(tid) >> settings.slot_shift, &index))
 		return index;
 	__sync_fetch_and_add(&state.overflowed, 1);
 	return -1;
@@ -200,8 +219,6 @@ static __always_inline void add(struct row *row, __u32 counter, __u64 n)
 }
 
 #define count(row, group, counter, n) add(row, group##_base + group##_##counter, n)
-#define count_unattributed(group, counter, n) \
-	__sync_fetch_and_add(&state.unattributed[group##_base + group##_##counter], n)
 
 // Tells the plugin what changed: last of all, and read first, so that a busy thread's byte stays shared between CPUs.
 static __always_inline void mark(const struct row *row)

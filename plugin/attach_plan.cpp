@@ -6,7 +6,7 @@ std::string Attachment::program() const {
     if (way == Way::Syscalls) return "syscalls__tp_btf";
     std::string name = hook_ref(hook).name() + "__";
     switch (way) {
-        case Way::Tracepoint: return name + "raw_tp";
+        case Way::Tracepoint: return name + "tp_btf";
         case Way::Trampoline: return name + (part == Part::Call ? "fentry" : "fexit");
         default: return name + (part == Part::Call ? "kprobe" : "kretprobe");
     }
@@ -48,8 +48,10 @@ public:
                 for (const Hook& hook : group.hooks)
                     if ((hook.need == Need::Always) == always)
                         plan_hook(group, hook, group.first_hook + static_cast<int>(&hook - group.hooks.data()));
-        bool counts = std::any_of(plan_.attachments.begin(), plan_.attachments.end(),
-                                  [](const Attachment& a) { return hook_ref(a.hook).hook.need != Need::Always; });
+        bool counts = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [this](const Attachment& a) {
+            HookRef ref = hook_ref(a.hook);
+            return ref.hook.need != Need::Always && config_.group_on[static_cast<size_t>(&ref.group - groups)];
+        });
         if (!counts) plan_.attachments.clear();
         return std::move(plan_);
     }
@@ -84,8 +86,19 @@ private:
         return false;
     }
 
+    bool is_needed(const Group& group, const Hook& hook) const {
+        switch (hook.need) {
+            case Need::Always: return true;
+            case Need::WithCgroups: return config_.cgroups;
+            case Need::WithIdentities:
+                if (config_.identities()) return true;
+                [[fallthrough]];
+            default: return config_.group_on[static_cast<size_t>(&group - groups)];
+        }
+    }
+
     void plan_hook(const Group& group, const Hook& hook, int id) {
-        if (!config_.group_on[&group - groups] && hook.need != Need::Always) return;
+        if (!is_needed(group, hook)) return;
         if (hook.need == Need::InsteadOfPrevious && std::any_of(plan_.attachments.begin(), plan_.attachments.end(),
                                                                 [&](const Attachment& a) { return a.hook == id - 1; }))
             return;

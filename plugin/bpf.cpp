@@ -4,7 +4,6 @@
 #include <linux/bpf.h>
 #include <malloc.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <algorithm>
@@ -49,12 +48,6 @@ std::string last_words(const std::string& log) {
     return last;
 }
 
-// The inode of the first namespace's file is part of the kernel's interface (PROC_PID_INIT_INO).
-bool in_pid_namespace() {
-    struct stat about;
-    return stat("/proc/self/ns/pid", &about) == 0 && about.st_ino != 0xEFFFFFFC;
-}
-
 // As many slots as asked for, else four times the threads that run now: open addressing wants room.
 unsigned slot_count(unsigned asked) {
     unsigned wanted = asked;
@@ -96,6 +89,8 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
     set.slot_shift = 32 - static_cast<unsigned>(std::countr_zero(slots));
     set.wake_at = slots / 2;
     set.returns = config.returns();
+    set.identities = config.identities();
+    set.commands = config.apps;
     std::set<bpf_program*> wanted;
     auto program = [&](const Attachment& a) {
         return check(bpf_object__find_program_by_name(object_.get(), a.program().c_str()), "find program {}",
@@ -104,18 +99,22 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
     for (const Attachment& a : plan_.attachments) {
         bpf_program* p = program(a);
         bpf_program__set_autoload(p, true);
-        if (a.way == Way::Trampoline) {
+        if (a.way == Way::Tracepoint || a.way == Way::Trampoline) {
             errno = -bpf_program__set_attach_target(p, 0, a.target.c_str());
             if (errno) throw Refusal{a.hook, a.way, a.part, fmt::format("{}: {}", a.target, libbpf_says)};
-            set.arguments[a.hook] = static_cast<__u8>(kernel.functions.at(a.target));
         }
+        if (a.way == Way::Trampoline) set.arguments[a.hook] = static_cast<__u8>(kernel.functions.at(a.target));
         if (a.way == Way::ProbeMulti) bpf_program__set_expected_attach_type(p, BPF_TRACE_KPROBE_MULTI);
         set.paired[a.hook] = plan_.paired(a.hook);
         set.counting[a.hook] = config.group_on[&hook_ref(a.hook).group - groups];
         wanted.insert(p);
     }
     bpf_map* map;
-    for (auto [name, entries] : {std::pair{"slots", slots}, {"dirty", slots / 64}, {"claims", slots}})
+    constexpr unsigned news_bytes = 1 << 20;  // 2000 command lines
+    for (auto [name, entries] : {std::pair{"slots", slots},
+                                 {"dirty", slots / 64},
+                                 {"claims", slots},
+                                 {"news", set.commands ? news_bytes : 4096}})
         if ((map = bpf_object__find_map_by_name(object_.get(), name))) bpf_map__set_max_entries(map, entries);
     map = check(bpf_object__find_map_by_name(object_.get(), ".rodata.settings"), "find the settings");
     check(bpf_map__set_initial_value(map, &set, sizeof set), "write the settings");
@@ -146,8 +145,15 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
     memory_.count = slots;
     memory_.overflow_fd = map_fd("overflow");
     memory_.claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "claims");
-    auto ignore = [](void*, void*, size_t) { return 0; };
-    wake_.reset(check(ring_buffer__new(map_fd("wake"), ignore, nullptr, nullptr), "open the ring buffer"));
+    memory_.releases = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [](const Attachment& a) {
+        return a.hook == process_hook_base + int{process_release} || a.hook == process_hook_base + int{process_freed};
+    });
+    auto hear = [](void* self, void* data, size_t size) {
+        auto& programs = *static_cast<Programs*>(self);
+        if (programs.news_) programs.news_(data, size);
+        return 0;
+    };
+    ring_.reset(check(ring_buffer__new(map_fd("news"), hear, this, nullptr), "open the ring buffer"));
 
     for (const Attachment& a : plan_.attachments) attach(a);
     memory_.shared->complete = 1;
@@ -164,7 +170,7 @@ Programs::~Programs() { detach(); }
 // either of the two (synchronize_rcu_tasks against zap_pid_ns_processes).
 void Programs::detach() {
     constexpr auto patience = std::chrono::milliseconds(300);
-    if (in_pid_namespace()) return links_.clear();
+    if (!in_first_pid_namespace()) return links_.clear();
     int go[2];
     if (links_.empty() || pipe2(go, O_CLOEXEC)) return;
     pid_t child = fork();
@@ -192,7 +198,7 @@ void Programs::attach(const Attachment& a) {
     bpf_link* link = nullptr;
     errno = 0;
     switch (a.way) {
-        case Way::Tracepoint: link = bpf_program__attach_raw_tracepoint(program, a.target.c_str()); break;
+        case Way::Tracepoint:
         case Way::Trampoline:
         case Way::Syscalls: link = bpf_program__attach_trace(program); break;
         case Way::Probe: link = bpf_program__attach_kprobe(program, a.part == Part::Return, a.target.c_str()); break;
@@ -221,10 +227,10 @@ int Programs::map_fd(const char* name) const {
     return check(bpf_object__find_map_fd_by_name(object_.get(), name), "find the map {}", name);
 }
 
-int Programs::wake_fd() const { return ring_buffer__epoll_fd(wake_.get()); }
+int Programs::news_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
 
-void Programs::acknowledge() {
-    ring_buffer__consume(wake_.get());
+void Programs::hear() {
+    ring_buffer__consume(ring_.get());
     memory_.shared->asked = 0;
 }
 

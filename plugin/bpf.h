@@ -1,6 +1,7 @@
 // The programs in the kernel: loaded as planned, attached, and detached when this goes away.
 #pragma once
 #include <bpf/libbpf.h>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,12 +23,17 @@ public:
     // Error if it would take none.
     Programs(const Kernel& kernel, const Config& config, Plan plan, unsigned slots);
     ~Programs();
-    Programs(Programs&&) = default;
+    Programs(const Programs&) = delete;
+    Programs& operator=(const Programs&) = delete;
 
     const Plan& plan() const { return plan_; }
     SlotMemory memory() const { return memory_; }
-    int wake_fd() const;  // readable when the plugin should fold early
-    void acknowledge();   // empties it
+    // What the kernel side tells beside the counters (slot.h): the descriptor is readable when that should be heard at
+    // once and the slots be folded.
+    using News = std::function<void(const void* data, size_t bytes)>;
+    void listen(News news) { news_ = std::move(news); }
+    int news_fd() const;
+    void hear();
 
     struct Statistics {
         std::vector<uint64_t> missed;  // by hook: runs that the kernel skipped, results not seen
@@ -46,7 +52,8 @@ private:
     Object object_;
     std::vector<Link> links_;
     std::vector<std::pair<int, int>> programs_;  // fd, and hook or -1
-    std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> wake_;
+    std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> ring_;
+    News news_;
     template <class T>
     T* share(const char* map, size_t count);  // its memory with the programs
 

@@ -50,10 +50,17 @@ void Charts::update(Writer& out, const Counters& totals, int64_t elapsed) {
     }
 }
 
-bool takes_labels(const std::string& agent_version) {
+namespace {
+
+bool is_at_least(const std::string& agent_version, int wanted_minor) {
     int major = 0, minor = 0;
     if (std::sscanf(agent_version.c_str(), "%*[v]%d.%d", &major, &minor) != 2 &&
         std::sscanf(agent_version.c_str(), "%d.%d", &major, &minor) != 2)
         return false;
-    return major > 1 || (major == 1 && minor >= 32);
+    return major > 1 || (major == 1 && minor >= wanted_minor);
 }
+
+}  // namespace
+
+bool takes_labels(const std::string& agent_version) { return is_at_least(agent_version, 32); }
+bool takes_functions(const std::string& agent_version) { return is_at_least(agent_version, 37); }

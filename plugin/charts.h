@@ -33,5 +33,6 @@ private:
     std::vector<ShownChart> shown_;
 };
 
-// Whether an agent of that version (NETDATA_VERSION; "" if unknown) takes CLABEL: since 1.32.
+// Whether an agent of that version (NETDATA_VERSION; "" if unknown) takes CLABEL: since 1.32; FUNCTION: since 1.37.
 bool takes_labels(const std::string& agent_version);
+bool takes_functions(const std::string& agent_version);

@@ -11,6 +11,7 @@
 #include <map>
 #include <sstream>
 #include "error.h"
+#include "process_table.h"
 #include "slots.h"
 
 namespace {
@@ -137,12 +138,19 @@ class Workload {
 public:
     Workload(Programs& programs, const CounterSet& counting)
         : programs_(programs), slots_(programs.memory()), folder_(make_folder()), waits_for_freed_(counting[freed]) {
-        slots_.listen([this](const slot& who, int counter, uint64_t n) {
-            if (!who.tgid || name_ == std::string_view(who.comm, strnlen(who.comm, sizeof who.comm)))
-                counted_[counter] += n;
-            else if (counter == exit)
-                others_exits_ += n;
-        });
+        constexpr uint32_t ours = 1, others = 2;
+        slots_.listen({.owner =
+                           [this](const slot& who) {
+                               bool is_ours = name_ == std::string_view(who.comm, strnlen(who.comm, sizeof who.comm));
+                               return Owner{is_ours ? ours : others};
+                           },
+                       .counted =
+                           [this](Owner who, int counter, uint64_t n) {
+                               if (who.process != others)
+                                   counted_[counter] += n;
+                               else if (counter == exit)
+                                   others_exits_ += n;
+                           }});
         for (const char* width : {"", "32"}) {
             std::string path =
                 std::filesystem::read_symlink("/proc/self/exe").parent_path() / (std::string("ebpf-workload") + width);
@@ -221,7 +229,7 @@ private:
             if (changed) return status;
             usleep(2000);
             if (programs_.memory().shared->asked) {
-                programs_.acknowledge();
+                programs_.hear();
                 slots_.fold();
             }
         }
@@ -256,27 +264,6 @@ private:
     uint64_t others_exits_ = 0;
     static constexpr int exit = COUNTER(process, exit_tasks), freed = COUNTER(process, freed_calls);
 };
-
-std::string counter_name(int counter) {
-    static const auto names = [] {
-        std::array<std::string, COUNTERS> all;
-        for (const Group& group : groups)
-            for (const Hook& hook : group.hooks) {
-                const int first = group.first_counter + hook.first;
-                int n = 0;
-                for (auto [sort, count] :
-                     {std::pair{"calls", hook.kind.calls}, {"errors", hook.kind.errors}, {"bytes", hook.kind.bytes}})
-                    for (int i = 0; i < count; i++, n++) {
-                        std::string& name = all[first + n];
-                        if (!name.empty()) continue;  // a further path to the same counter
-                        name = fmt::format("{} {} {}", group.name, hook.name, sort);
-                        if (count > 1) name += fmt::format(" {}", i + 1);
-                    }
-            }
-        return all;
-    }();
-    return names[static_cast<size_t>(counter)];
-}
 
 struct HowCounted {
     std::string ways;

@@ -6,15 +6,22 @@
 #include <unistd.h>
 #include <csignal>
 #include <ctime>
+#include <optional>
+#include <sstream>
+#include <utility>
 #include "charts.h"
 #include "error.h"
+#include "process_table.h"
+#include "processes.h"
 #include "self.h"
+#include "share_charts.h"
 #include "slots.h"
 #include "writer.h"
 
 namespace {
 
 constexpr int64_t second = 1'000'000'000, sweep_interval = 60 * second;
+constexpr int64_t least_window = second, track_for = 60 * second;  // of the table of processes
 
 int64_t clock_ns(clockid_t clock) {
     timespec t;
@@ -42,12 +49,14 @@ public:
           slots_(programs.memory()),
           charts_(programs.plan().counted(config), config.chart_names, run.update_every, source(programs, run)),
           self_(programs, config, run.update_every),
-          out_(STDOUT_FILENO) {
+          out_(STDOUT_FILENO),
+          config_(config) {
+        if (config.identities()) tell_apart();
         poll_ = check(epoll_create1(EPOLL_CLOEXEC), "create the event loop");
         sigset_t set = ending_signals();
         signals_ = check(signalfd(-1, &set, SFD_CLOEXEC), "watch the signals");
         watch(signals_);
-        watch(programs.wake_fd());
+        watch(programs.news_fd());
         if (is_pipe(STDIN_FILENO)) watch(STDIN_FILENO);
         // A reader that has stopped reading must not keep us from ending.
         if (is_pipe(STDOUT_FILENO)) fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
@@ -62,17 +71,24 @@ public:
 
     void run() {
         charts_.define(out_);
+        if (run_.functions && processes_)
+            out_ << fmt::format("FUNCTION GLOBAL \"ebpf-processes\" 10 \"{}\" \"top\" \"members\" 100 3\n",
+                                process_table_help);
         if (run_.self) self_.define(out_);
         write();
         plan_next();
         while (!end_) {
-            int64_t wait = next_ - clock_ns(CLOCK_MONOTONIC);
+            if (!calls_.empty() && clock_ns(CLOCK_MONOTONIC) >= answer_at_) answer();
+            int64_t until = calls_.empty() ? next_ : std::min(next_, answer_at_);
+            int64_t wait = until - clock_ns(CLOCK_MONOTONIC);
             if (wait > 0) {
                 epoll_event event;
                 int timeout = static_cast<int>(std::min<int64_t>((wait + 999'999) / 1'000'000, INT32_MAX));
                 int n = epoll_wait(poll_, &event, 1, timeout);
                 if (n < 0 && errno != EINTR) check(n, "wait");
                 if (n > 0) happened(event);
+            } else if (until != next_) {
+                continue;
             } else if (!out_.empty()) {
                 plan_next();  // the last update has not been read yet: this one is left out
             } else
@@ -81,6 +97,54 @@ public:
     }
 
 private:
+    // For whom each process counts.
+    void tell_apart() {
+        const char* prefix = std::getenv("NETDATA_HOST_PREFIX");
+        std::string proc = std::string(prefix ? prefix : "") + "/proc";
+        if (config_.cgroups) cgroups_.emplace(proc, config_.cgroups_matching);
+        bool hosts = in_first_pid_namespace() || proc != "/proc";
+        processes_.emplace(rules(), cgroups_ ? &*cgroups_ : nullptr, hosts ? proc : "");
+        slots_.listen({.owner =
+                           [this](const slot& s) {
+                               if (processes_->lacks_command(s)) programs_.hear();
+                               return processes_->owner(s);
+                           },
+                       .counted = [this](Owner who, int counter, uint64_t n) { processes_->counted(who, counter, n); },
+                       .freed = [this](Owner who, const slot& s) { processes_->freed(who, s); }});
+        programs_.listen([this](const void* news, size_t bytes) {
+            if (bytes == sizeof(executed_news)) processes_->executes(*static_cast<const executed_news*>(news));
+            if (bytes == sizeof(moved_news)) moved_.push_back(*static_cast<const moved_news*>(news));
+        });
+        CounterSet counted = programs_.plan().counted(config_);
+        auto show = [&](Audience audience, std::deque<Member>& members) {
+            shares_.emplace_back(audience, counted, config_, run_.update_every, run_.labels, source(programs_, run_),
+                                 members);
+        };
+        if (config_.apps) show(Audience::Apps, processes_->apps());
+        if (cgroups_) {
+            show(Audience::Containers, cgroups_->members());
+            show(Audience::Services, cgroups_->members());
+        }
+    }
+
+    AppRules rules() const {
+        AppRules rules;
+        if (!config_.apps) return rules;
+        std::vector<std::string> complaints;
+        std::string file = find_app_rules(user_config_folders(), stock_config_folders());
+        if (file.empty())
+            complaints.emplace_back(
+                "there is no apps_groups.conf, neither of yours nor of Netdata's: every process counts for `other`");
+        else
+            try {
+                rules.read(file, complaints);
+            } catch (const Error& e) {
+                complaints.push_back(fmt::format("{}: every process counts for `other`", e.what()));
+            }
+        for (const std::string& line : complaints) log_line(Severity::Warning, line);
+        return rules;
+    }
+
     static std::string source(const Programs& programs, const Run& run) {
         for (const Attachment& a : programs.plan().attachments)
             if (run.labels && a.way == Way::Syscalls) return "syscalls";
@@ -100,15 +164,33 @@ private:
 
     void happened(const epoll_event& event) {
         if (event.data.fd == signals_)
-            end_ = true;
+            take_signal();
         else if (event.data.fd == STDIN_FILENO)
             read_command();
         else if (event.data.fd == STDOUT_FILENO)
             write();
-        else {
-            programs_.acknowledge();
-            slots_.fold();
+        else
+            fold(false);
+    }
+
+    void take_signal() {
+        signalfd_siginfo signal;
+        if (read(signals_, &signal, sizeof signal) != sizeof signal) return;
+        if (signal.ssi_signo != SIGHUP)
+            end_ = true;
+        else if (processes_) {
+            fold(false);  // by the old rules
+            processes_->regroup(rules());
+            log(Severity::Info, "the groups of applications have been read again");
         }
+    }
+
+    void fold(bool everything) {
+        programs_.hear();
+        slots_.fold(everything);
+        for (const moved_news& moved : std::exchange(moved_, {}))
+            slots_.move(moved.tgid, processes_->moved(moved.tgid, moved.cgroup));
+        if (processes_) processes_->folded(everything);
     }
 
     // The agent speaks to us in lines; the last, QUIT, may come without its end.
@@ -121,9 +203,64 @@ private:
         }
         command_.append(text, static_cast<size_t>(n));
         for (size_t newline; (newline = command_.find('\n')) != std::string::npos; command_.erase(0, newline + 1))
-            if (command_.substr(0, newline) == "QUIT" || command_.substr(0, newline) == "QUIT\r") end_ = true;
+            obey(command_.substr(0, newline));
         if (command_ == "QUIT") end_ = true;
         if (command_.size() > sizeof text) command_.resize(5);  // of no use to us, and never QUIT again
+    }
+
+    void obey(std::string line) {
+        if (line.ends_with('\r')) line.pop_back();
+        if (line == "QUIT") end_ = true;
+        if (!line.starts_with("FUNCTION ") && !line.starts_with("FUNCTION_PAYLOAD ")) return;
+        // FUNCTION transaction timeout "name arguments" …
+        std::istringstream words(line);
+        std::string keyword, transaction, timeout, call;
+        words >> keyword >> transaction >> timeout >> std::ws;
+        if (words.peek() == '"') {
+            words.get();
+            std::getline(words, call, '"');
+        } else
+            words >> call;
+        if (transaction.empty()) return;
+        std::istringstream arguments(call);
+        std::string name, argument;
+        arguments >> name;
+        bool info = false;
+        while (arguments >> argument) info |= argument == "info";
+        if (name != "ebpf-processes" || !processes_)
+            reply(transaction, 404, function_error(404, "ebpf.plugin has no function " + name));
+        else if (info)
+            reply(transaction, 200, process_table_info(run_.update_every));
+        else {
+            // Rates are since the last call; the first one waits until there is something to divide.
+            int64_t now = clock_ns(CLOCK_MONOTONIC);
+            if (!answered_) {
+                fold(false);
+                processes_->track(true);
+                answered_ = now;
+            }
+            answer_at_ = std::max(now, answered_ + least_window);
+            calls_.push_back(transaction);
+            return;
+        }
+        write();
+    }
+
+    void reply(const std::string& transaction, int status, const std::string& body) {
+        out_ << fmt::format("FUNCTION_RESULT_BEGIN {} {} application/json {}\n", transaction, status,
+                            time(nullptr) + run_.update_every);
+        out_ << body << "\nFUNCTION_RESULT_END\n";
+    }
+
+    void answer() {
+        fold(false);
+        int64_t now = clock_ns(CLOCK_MONOTONIC);
+        double seconds = static_cast<double>(now - answered_) / 1e9;
+        std::string table = process_table(*processes_, programs_.plan().counted(config_), seconds, run_.update_every);
+        for (const std::string& transaction : std::exchange(calls_, {})) reply(transaction, 200, table);
+        processes_->forget_counts();
+        answered_ = now;
+        write();
     }
 
     void write() {
@@ -139,14 +276,19 @@ private:
     void tick() {
         int64_t begin = clock_ns(CLOCK_MONOTONIC);
         bool last = run_.ticks && ++ticks_ >= run_.ticks, sweep = last || begin - swept_ >= sweep_interval;
-        slots_.fold(sweep);
+        fold(sweep);
         if (sweep) swept_ = begin;
+        if (answered_ && calls_.empty() && begin - answered_ > track_for) {
+            processes_->track(false);  // nobody looks any more
+            answered_ = 0;
+        }
 
         Counters totals = slots_.totals();
         for (size_t c = 0; c < totals.size(); c++) totals[c] += self_.missed_calls()[c];
         int64_t elapsed = last_ ? (begin - last_) / 1000 : 0;
         last_ = begin;
         charts_.update(out_, totals, elapsed);
+        for (ShareCharts& shares : shares_) shares.update(out_, elapsed, begin, self_.missed_calls());
         if (run_.self) self_.update(out_, slots_, elapsed);
         int64_t late = begin - next_;
         plan_next();
@@ -161,6 +303,13 @@ private:
     Charts charts_;
     SelfCharts self_;
     Writer out_;
+    const Config& config_;
+    std::optional<Cgroups> cgroups_;
+    std::optional<Processes> processes_;
+    std::deque<ShareCharts> shares_;
+    std::vector<moved_news> moved_;
+    std::vector<std::string> calls_;        // transactions that wait for the table of processes
+    int64_t answered_ = 0, answer_at_ = 0;  // 0: counts of processes are not gathered
     int poll_ = -1, signals_ = -1;
     std::string command_;
     bool end_ = false, waiting_for_room_ = false;

@@ -3,10 +3,11 @@
 #include "bpf.h"
 
 struct Run {
-    int update_every = 1;  // seconds
-    long ticks = 0;        // updates to print, then end; 0: until told to
-    bool labels = true;    // the agent takes CLABEL
-    bool self = true;      // with the charts about the plugin itself
+    bool functions = false;  // the agent takes FUNCTION
+    int update_every = 1;    // seconds
+    long ticks = 0;          // updates to print, then end; 0: until told to
+    bool labels = true;      // the agent takes CLABEL
+    bool self = true;        // with the charts about the plugin itself
 };
 
 // Prints the charts, then their values at every multiple of `update_every` of the clock. Returns when it is told to end:

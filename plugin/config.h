@@ -15,14 +15,18 @@ struct Config {
     LoadMode load_mode = LoadMode::Entry;
     ChartNames chart_names = ChartNames::Classic;
     Attach attach = Attach::Auto;
-    unsigned pid_table_size = 0;  // slots; 0: four times the threads at the start
-    std::string btf_path;         // "": the kernel's own
-    bool apps = true;
-    bool run_time = false;  // chart the kernel time of our programs
+    unsigned pid_table_size = 0;   // slots; 0: four times the threads at the start
+    std::string btf_path;          // "": the kernel's own
+    bool apps = true;              // charts for each application
+    bool cgroups = true;           // charts for each container and service
+    std::string cgroups_matching;  // a simple pattern of paths that goes before our own rules; "" for none
+    int obsolete_after = 600;      // seconds that charts stay when what they are about has no process any more
+    bool run_time = false;         // chart the kernel time of our programs
     std::array<bool, GROUP_COUNT> group_on;
 
     Config() { group_on.fill(true); }
     bool returns() const { return load_mode == LoadMode::Return; }
+    bool identities() const { return apps || cgroups; }
 };
 
 // Reads one file into `config`. Each value or key that is wrong costs itself alone, and is told in `complaints` with

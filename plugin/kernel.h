@@ -20,6 +20,9 @@ struct Kernel {
     std::string resolve(const std::string& function) const;
 };
 
+// Whether the ids of processes are those that the kernel counts by.
+bool in_first_pid_namespace();
+
 // Reads the type information and tries each way with a tiny program. Throws what the user can do about it, if nothing
 // can be loaded at all. btf_path: a file, or a folder with a file `vmlinux`; "" is the kernel's own.
 Kernel ask_kernel(const std::string& btf_path);

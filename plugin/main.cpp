@@ -48,7 +48,7 @@ Config configure(const Options& options) {
     if (!options.attach.empty()) set("attach", options.attach, "--attach");
     if (options.entry) config.load_mode = LoadMode::Entry;
     if (options.returns) config.load_mode = LoadMode::Return;
-    if (options.global) config.apps = false;
+    if (options.global) config.apps = config.cgroups = false;
     bool any = options.all;
     for (bool on : options.group) any |= on;
     if (any)
@@ -130,6 +130,7 @@ int run(const Options& options) {
         run.ticks = std::max(run.ticks, 0l);
         const char* version = std::getenv("NETDATA_VERSION");
         run.labels = !version || takes_labels(version);
+        run.functions = version && takes_functions(version);
         const char* monitoring = std::getenv("NETDATA_INTERNALS_MONITORING");
         run.self = !monitoring || std::string_view(monitoring) != "NO";
         collect(config, programs, run);

@@ -1,13 +1,13 @@
 #include "slots.h"
 #include <bpf/bpf.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include "error.h"
+#include "kernel.h"
 
 namespace {
 
@@ -19,12 +19,6 @@ constexpr size_t prefetch_ahead = 12;  // measured, see tests/bench
 template <class T>
 T load(const T& value, std::memory_order order = std::memory_order_relaxed) {
     return std::atomic_ref(const_cast<T&>(value)).load(order);
-}
-
-// In another pid namespace the threads' ids are not those that the kernel counts by.
-bool in_first_pid_namespace() {
-    struct stat about;
-    return stat("/proc/self/ns/pid", &about) == 0 && about.st_ino == 0xEFFFFFFC;  // PROC_PID_INIT_INO
 }
 
 bool is_gone(const slot& thread) { return syscall(SYS_tgkill, thread.tgid, thread.tag, 0) < 0 && errno == ESRCH; }
@@ -40,6 +34,8 @@ Slots::Slots(const SlotMemory& memory) : memory_(memory) {
         throw Error(fmt::format("get memory for {} slots: {}", memory.count, std::strerror(errno)), errno);
     before_ = {static_cast<slot*>(before), Unmap{bytes}};
     changed_.reserve(memory.count);
+    owners_.resize(memory.count);
+    has_owner_.resize(memory.count);
 }
 
 void Slots::fold(bool everything) {
@@ -65,11 +61,13 @@ void Slots::fold(bool everything) {
     }
     std::atomic_thread_fence(std::memory_order_seq_cst);
 
+    if (audience_.owner) greet_newcomers();
     for (size_t i = 0; i < changed_.size(); i++) {
         if (i + prefetch_ahead < changed_.size()) {
             size_t ahead = changed_[i + prefetch_ahead] & ((1u << index_bits) - 1);
             __builtin_prefetch(&memory_.slots[ahead]);
             __builtin_prefetch(&before_[ahead]);
+            __builtin_prefetch(&owners_[ahead]);
         }
         fold_slot(changed_[i] & ((1u << index_bits) - 1), static_cast<uint8_t>(changed_[i] >> index_bits));
     }
@@ -78,12 +76,33 @@ void Slots::fold(bool everything) {
     if (everything && used() > memory_.count / 2) free_dead();
 }
 
-void Slots::add(const slot& who, __u64& before, const __u64& value, int counter) {
+// In the order of their claims: a process's start before its exec, a parent before its children, a process before the next
+// one with its id.
+void Slots::greet_newcomers() {
+    newcomers_.clear();
+    for (uint32_t change : changed_) {
+        uint32_t index = change & ((1u << index_bits) - 1);
+        const slot& s = memory_.slots[index];
+        if (!has_owner_[index] && load(s.tgid, std::memory_order_acquire)) newcomers_.emplace_back(s.since, index);
+    }
+    std::sort(newcomers_.begin(), newcomers_.end());
+    for (auto [since, index] : newcomers_) {
+        owners_[index] = audience_.owner(memory_.slots[index]);
+        has_owner_[index] = true;
+    }
+}
+
+void Slots::move(uint32_t tgid, uint32_t cgroup) {
+    for (size_t i = 0; i < memory_.count; i++)
+        if (has_owner_[i] && memory_.slots[i].tgid == tgid) owners_[i].cgroup = cgroup;
+}
+
+void Slots::add(Owner who, __u64& before, const __u64& value, int counter) {
     __u64 now = load(value), n = now - before;
     if (!n) return;
     before = now;
     totals_[counter] += n;
-    if (each_) each_(who, counter, n);
+    if (audience_.counted) audience_.counted(who, counter, n);
 }
 
 void Slots::fold_slot(size_t index, uint8_t lines) {
@@ -96,20 +115,30 @@ void Slots::fold_slot(size_t index, uint8_t lines) {
         std::atomic_ref(memory_.dirty[index]).fetch_or(lines, std::memory_order_relaxed);
         return;
     }
-    if (retired) lines = all_lines;  // it is looked at for the last time
+    if (audience_.owner && !has_owner_[index]) {  // it came to light after the newcomers were greeted
+        std::atomic_ref(memory_.dirty[index]).fetch_or(lines, std::memory_order_relaxed);
+        return;
+    }
+    uint32_t life = load(now.life, std::memory_order_acquire);
+    bool waits_for_release = memory_.releases && life & LIFE_EXITED && !(life & LIFE_RELEASED);
+    if (retired) lines = all_lines;  // it is looked at for the last time, or the last but one
 
     constexpr int words = COUNTERS + 1;  // the tag and the process's id are the first
     for (; lines; lines &= lines - 1) {
         int line = std::countr_zero(lines);
         int from = std::max(line * LINE_WORDS, 1), to = line == 7 ? words : std::min((line + 1) * LINE_WORDS, words);
-        for (int word = from; word < to; word++) add(now, before.counters[word - 1], now.counters[word - 1], word - 1);
+        for (int word = from; word < to; word++)
+            add(owners_[index], before.counters[word - 1], now.counters[word - 1], word - 1);
     }
-    if (retired) release(index);
+    if (retired && !waits_for_release) release(index);
 }
 
 // The tag goes last: from then on the slot may be another thread's.
 void Slots::release(size_t index) {
     slot& s = memory_.slots[index];
+    if (has_owner_[index] && audience_.freed) audience_.freed(owners_[index], s);
+    has_owner_[index] = false;
+    owners_[index] = {};
     std::memset(reinterpret_cast<char*>(&s) + sizeof s.tag, 0, sizeof s - sizeof s.tag);
     std::memset(static_cast<void*>(&before_[index]), 0, sizeof(slot));
     std::atomic_ref(s.tag).store(0, std::memory_order_release);
@@ -121,8 +150,7 @@ void Slots::release(size_t index) {
 }
 
 void Slots::fold_unattributed() {
-    static const slot nobody{};
-    for (int c = 0; c < COUNTERS; c++) add(nobody, unattributed_before_[c], memory_.shared->unattributed[c], c);
+    for (int c = 0; c < COUNTERS; c++) add({}, unattributed_before_[c], memory_.shared->unattributed[c], c);
 }
 
 void Slots::fold_overflow(bool everything) {
@@ -143,9 +171,10 @@ void Slots::fold_overflow(bool everything) {
     for (uint32_t i = 0; i < count; i++) {
         auto [row, is_new] = overflow_rows_.try_emplace(keys[i]);
         bool changed = false;
+        Owner owner = audience_.owner ? audience_.owner(rows[i]) : Owner{};
         for (int c = 0; c < COUNTERS; c++) {
             changed |= rows[i].counters[c] != row->second.counters[c];
-            add(rows[i], row->second.counters[c], rows[i].counters[c], c);
+            add(owner, row->second.counters[c], rows[i].counters[c], c);
         }
         overflow_moved_ |= changed;
         // Whoever was adding to a row that has not changed for a whole tick has long done so.
@@ -156,15 +185,15 @@ void Slots::fold_overflow(bool everything) {
     }
 }
 
-// Threads that the exit program did not see: those that counted something after it.
+// Threads that the exit program did not see: those that counted something after it; and those whose release was not seen.
 void Slots::free_dead() {
     static const bool ids_are_comparable = in_first_pid_namespace();
     if (!ids_are_comparable) return;
     for (size_t i = 0; i < memory_.count; i++) {
         uint32_t tag = load(memory_.slots[i].tag, std::memory_order_acquire);
-        if (!tag || tag & SLOT_RETIRED || !memory_.slots[i].tgid || !is_gone(memory_.slots[i])) continue;
+        if (!tag || !memory_.slots[i].tgid || (!(tag & SLOT_RETIRED) && !is_gone(memory_.slots[i]))) continue;
         fold_slot(i, all_lines);
-        if (load(memory_.slots[i].tag) == tag) release(i);
+        if (load(memory_.slots[i].tag) == tag && load(memory_.slots[i].tgid)) release(i);
     }
 }
 

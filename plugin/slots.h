@@ -12,23 +12,35 @@ struct SlotMemory {  // shared with the programs in the kernel, who write to it 
     slot* slots = nullptr;
     uint8_t* dirty = nullptr;  // a byte a slot
     state* shared = nullptr;
-    size_t count = 0;      // of slots
-    int overflow_fd = -1;  // the table by process, for threads without a slot
-    int claims_fd = -1;    // who owns a slot, where the kernel has no compare-and-exchange
+    size_t count = 0;       // of slots
+    int overflow_fd = -1;   // the table by process, for threads without a slot
+    int claims_fd = -1;     // who owns a slot, where the kernel has no compare-and-exchange
+    bool releases = false;  // the kernel side notes a task's release in its slot, which is kept until then
+};
+
+// Whose counts a slot's are, in the numbers of whoever listens. 0: nobody's.
+struct Owner {
+    uint32_t process = 0, cgroup = 0;
 };
 
 class Slots {
 public:
     explicit Slots(const SlotMemory& memory);
 
-    // What has been counted since the last fold: who did it, which counter, how much. Each event is told once.
-    using Each = std::function<void(const slot& who, int counter, uint64_t n)>;
+    // Somebody who wants to know who did what. Each event is told once.
+    struct Audience {
+        std::function<Owner(const slot&)> owner;  // of a slot that is new, in the order in which they were claimed;
+                                                  // of a row of the overflow table, whose tag is 0, each time anew
+        std::function<void(Owner, int counter, uint64_t n)> counted;  // since the last fold
+        std::function<void(Owner, const slot&)> freed = {};  // its thread ended, executed another program or moved
+    };
 
     // Folds the slots that are marked; `everything`: all of them, marked or not, which also finds the counts whose mark
     // was lost to a race, and threads that are gone without having retired their slot.
     void fold(bool everything = false);
 
-    void listen(Each each) { each_ = std::move(each); }  // to what slots of threads and processes add; empty: nobody
+    void listen(Audience audience) { audience_ = std::move(audience); }
+    void move(uint32_t tgid, uint32_t cgroup);  // what the process counts from the last fold on is another cgroup's
 
     const Counters& totals() const { return totals_; }  // of the whole system, since the start; they never fall
     size_t used() const;                                // slots that belong to a thread, or wait to be freed
@@ -44,7 +56,8 @@ private:
     };
 
     void fold_slot(size_t index, uint8_t lines);
-    void add(const slot& who, __u64& before, const __u64& value, int counter);
+    void greet_newcomers();
+    void add(Owner who, __u64& before, const __u64& value, int counter);
     void release(size_t index);
     void fold_unattributed();
     void fold_overflow(bool everything);
@@ -58,5 +71,8 @@ private:
     uint64_t overflow_events_ = 0;  // as of the last reading of the table
     bool overflow_moved_ = false;   // it had news then
     std::unordered_map<uint32_t, slot> overflow_rows_;
-    Each each_;
+    Audience audience_;
+    std::vector<Owner> owners_;                             // by slot
+    std::vector<uint8_t> has_owner_;                        // likewise; the audience has been asked
+    std::vector<std::pair<uint64_t, uint32_t>> newcomers_;  // of one fold: when claimed, index
 };

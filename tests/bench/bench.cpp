@@ -110,6 +110,10 @@ BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char
     libbpf_set_print(nullptr);
     object_.reset(check(bpf_object__open_mem(elf.data(), elf.size(), nullptr), "open the benchmarks' programs"));
     for (const char* name : programs) bpf_program__set_autoload(program(name), true);
+    for (const char* name : programs)
+        for (int id = 0; id < HOOKS; id++)
+            if (HookRef hook = hook_ref(id); hook.hook.event && hook.name() + "__tp_btf" == name)
+                bpf_program__set_attach_target(program(name), 0, hook.hook.event);
 
     settings set{};
     set.slot_mask = loading.slots - 1;
@@ -168,10 +172,6 @@ uint64_t BenchObject::missed(const char* name) const {
 
 Link BenchObject::attach(const char* name) const {
     return Link(check(bpf_program__attach(program(name)), "attach {}", name));
-}
-
-Link BenchObject::attach_event(const char* name, const char* tracepoint) const {
-    return Link(check(bpf_program__attach_raw_tracepoint(program(name), tracepoint), "attach to {}", tracepoint));
 }
 
 void BenchObject::run(const char* name) const {

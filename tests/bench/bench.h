@@ -106,7 +106,6 @@ public:
     }
 
     Link attach(const char* program) const;  // where its section says
-    Link attach_event(const char* program, const char* tracepoint) const;
     void run(const char* program) const;  // once, without its event
 
 private:

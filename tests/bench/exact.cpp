@@ -26,11 +26,11 @@ constexpr size_t closes = number(file_base, file_close_calls), exits = number(pr
 class Counting {
 public:
     Counting(std::span<const char> elf, const Loading& loading)
-        : object_(elf, {"ours", "closed", "process_exit__raw_tp", "process_exec__raw_tp"}, loading),
+        : object_(elf, {"ours", "closed", "process_exit__tp_btf", "process_exec__tp_btf"}, loading),
           slots_(object_.memory()) {
         for (const char* program : {"ours", "closed"}) links_.push_back(object_.attach(program));
-        links_.push_back(object_.attach_event("process_exit__raw_tp", "sched_process_exit"));
-        links_.push_back(object_.attach_event("process_exec__raw_tp", "sched_process_exec"));
+        links_.push_back(object_.attach("process_exit__tp_btf"));
+        links_.push_back(object_.attach("process_exec__tp_btf"));
         reader_ = std::jthread([this](std::stop_token stop) {
             for (; !stop.stop_requested(); std::this_thread::sleep_for(2ms)) {
                 object_.memory().shared->asked = 0;

@@ -118,9 +118,9 @@ void tick(Table& table, size_t processes, size_t slots) {
     Threads threads(processes, slots);
     Slots folded(threads.memory());
     std::vector<Counters> applications(64);
-    folded.listen([&](const slot& who, int counter, uint64_t n) {
-        applications[who.tgid % 64][static_cast<size_t>(counter)] += n;
-    });
+    folded.listen({.owner = [](const slot& who) { return Owner{who.tgid % 64}; },
+                   .counted = [&](Owner who, int counter,
+                                  uint64_t n) { applications[who.process][static_cast<size_t>(counter)] += n; }});
 
     size_t entries = std::max<size_t>(processes, 32768);
     File hash(make_map(BPF_MAP_TYPE_HASH, record_bytes, entries)),

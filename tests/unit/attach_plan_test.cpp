@@ -117,7 +117,7 @@ TEST(AttachPlan, NamesThePrograms) {
             if (hook_ref(a.hook).name() == hook) names += a.program() + " ";
         return names;
     };
-    EXPECT_EQ(programs(entry, "process_exit"), "process_exit__raw_tp ");
+    EXPECT_EQ(programs(entry, "process_exit"), "process_exit__tp_btf ");
     EXPECT_EQ(programs(entry, "file_open"), "file_open__fentry ");
     EXPECT_EQ(programs(entry, "vfs_read"), "vfs_read__fexit ");
     EXPECT_EQ(programs(probed, "file_open"), "file_open__kprobe ");
@@ -365,7 +365,9 @@ TEST(AttachPlan, LeavesOutGroupsThatAreOff) {
         Plan plan = make_plan(kernel_with_everything(), config);
         for (const Attachment& a : plan.attachments) {
             HookRef hook = hook_ref(a.hook);
-            if (hook.hook.need != Need::Always) EXPECT_NE(&hook.group, &off) << hook.name();
+            bool for_others = hook.hook.need == Need::Always || hook.hook.need == Need::WithIdentities ||
+                              hook.hook.need == Need::WithCgroups;
+            if (!for_others) EXPECT_NE(&hook.group, &off) << hook.name();
         }
         std::set<int> expected;
         for (int c : both(calls_and_bytes, errors))
@@ -379,14 +381,32 @@ TEST(AttachPlan, EndsTheLivesOfSlotsWhateverIsCounted) {
     Config config;
     config.group_on.fill(false);
     config.group_on[vfs_group] = true;
+    config.apps = config.cgroups = false;
     Plan plan = make_plan(kernel_with_everything(), config);
     EXPECT_EQ(how(plan, "process_exit"), "tracepoint call");
     EXPECT_EQ(how(plan, "process_exec"), "tracepoint call");
     EXPECT_EQ(how(plan, "process_start"), "");
+    EXPECT_EQ(how(plan, "process_move"), "");
     EXPECT_EQ(how(plan, "process_freed"), "");
     for (int c : counted(plan, config))
         EXPECT_LT(c, static_cast<int>(vfs_base) + static_cast<int>(vfs_counters))
             << "only the group that is on is counted";
+}
+
+TEST(AttachPlan, TellsOfProcessesWhereSomebodyAsks) {
+    Config config;
+    config.group_on.fill(false);
+    config.group_on[vfs_group] = true;
+    auto is_attached = [&](const char* hook) {
+        return !how(make_plan(kernel_with_everything(), config), hook).empty();
+    };
+    config.cgroups = false;
+    EXPECT_TRUE(is_attached("process_start")) << "for applications";
+    EXPECT_FALSE(is_attached("process_move"));
+    config.apps = false, config.cgroups = true;
+    EXPECT_TRUE(is_attached("process_start")) << "for cgroups";
+    EXPECT_TRUE(is_attached("process_move"));
+    EXPECT_FALSE(make_plan(kernel_with_everything(), config).counted(config)[COUNTER(process, start_processes)]);
 }
 
 TEST(AttachPlan, AttachesFirstWhatEndsTheLivesOfSlots) {

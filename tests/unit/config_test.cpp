@@ -267,6 +267,7 @@ TEST(ForeignConfig, IsReadForOurKeysOnly) {
     Config wanted;
     wanted.load_mode = LoadMode::Return;
     wanted.apps = false;
+    wanted.cgroups = false;
     wanted.update_every = 10;
     wanted.pid_table_size = 32768;
     wanted.btf_path = "/sys/kernel/btf/";

@@ -94,7 +94,11 @@ std::ostream& operator<<(std::ostream& out, const Told& t) {
 }
 
 void record_into(Slots& slots, std::vector<Told>& told) {
-    slots.listen([&told](const slot& who, int counter, uint64_t n) { told.push_back({who.tgid, counter, n}); });
+    slots.listen({.owner = [](const slot& who) { return Owner{who.tgid}; },
+                  .counted =
+                      [&told](Owner who, int counter, uint64_t n) {
+                          told.push_back({who.process, counter, n});
+                      }});
 }
 
 TEST(Slots, CountWhatWasAddedSinceTheLastFold) {
@@ -424,10 +428,12 @@ TEST(Slots, LoseNothingWhileTheKernelCounts) {
     Programs kernel(64);
     Slots slots(kernel.memory());
     uint64_t told = 0;
-    slots.listen([&told](const slot& who, int, uint64_t n) {
-        EXPECT_EQ(who.tgid, self);
-        told += n;
-    });
+    slots.listen({.owner = [](const slot& who) { return Owner{who.tgid}; },
+                  .counted =
+                      [&told](Owner who, int, uint64_t n) {
+                          EXPECT_EQ(who.process, self);
+                          told += n;
+                      }});
     constexpr int writers = 3, lives = 5000, events = 10;
     Counters made[writers]{};
     std::atomic<int> running = writers;

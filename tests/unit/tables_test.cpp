@@ -311,13 +311,13 @@ protected:
         bpf_prog_type type = bpf_program__type(program);
         bpf_attach_type attach = bpf_program__expected_attach_type(program);
         switch (a.way) {
-            case Way::Tracepoint: EXPECT_EQ(type, BPF_PROG_TYPE_RAW_TRACEPOINT) << a.program(); break;
             case Way::Trampoline:
                 EXPECT_EQ(type, BPF_PROG_TYPE_TRACING) << a.program();
                 EXPECT_EQ(attach, a.part == Part::Call ? BPF_TRACE_FENTRY : BPF_TRACE_FEXIT) << a.program();
                 break;
             case Way::ProbeMulti:
             case Way::Probe: EXPECT_EQ(type, BPF_PROG_TYPE_KPROBE) << a.program(); break;
+            case Way::Tracepoint:
             case Way::Syscalls:
                 EXPECT_EQ(type, BPF_PROG_TYPE_TRACING) << a.program();
                 EXPECT_EQ(attach, BPF_TRACE_RAW_TP) << a.program();

@@ -1,0 +1,202 @@
+#include "share_charts.h"
+#include <fmt/format.h>
+#include <algorithm>
+
+namespace {
+
+constexpr size_t longest_name =
+    100;  // the agent cuts ids off at 199 bytes (RRD_ID_LENGTH_MAX), and then knows them no more
+
+// Quoted as the protocol can, which knows no escapes.
+std::string quoted(std::string text) {
+    for (char& c : text)
+        if (c == '\'' || c == '"' || static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '_';
+    return "'" + text.substr(0, longest_name) + "'";
+}
+
+}  // namespace
+
+std::string id_of(const std::string& name) {
+    std::string id = name.substr(0, longest_name);
+    for (char& c : id)
+        if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-') c = '_';
+    return id.empty() ? "_" : id;
+}
+
+ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Config& config, int update_every,
+                         bool labels, std::string source, std::deque<Member>& members)
+    : audience_(audience),
+      together_(config.chart_names == ChartNames::Classic && audience != Audience::Containers),
+      update_every_(update_every),
+      obsolete_after_(int64_t{config.obsolete_after} * 1'000'000'000),
+      labels_(labels),
+      source_(std::move(source)),
+      members_(members) {
+    bool classic = config.chart_names == ChartNames::Classic;
+    for (const Group& group : groups)
+        for (const Share& share : group.shares) {
+            int counter = group.first_counter + share.counter;
+            int also = share.and_also < 0 ? -1 : group.first_counter + share.and_also;
+            if (!counted[static_cast<size_t>(counter)]) continue;
+            Column column{.module = group.module, .counter = counter, .and_also = also};
+            switch (audience) {
+                case Audience::Apps:
+                    column.face = classic ? share.apps : share.app;
+                    column.context = fmt::format("{}.{}", classic ? "apps" : "app", column.face.id);
+                    column.dimension_id = column.dimension_name = share.app_dimension;
+                    break;
+                case Audience::Containers:
+                    column.face = share.cgroup;
+                    column.face.priority += 40000;
+                    column.context = fmt::format("cgroup.{}", share.context);
+                    column.dimension_id = share.dimension_id;
+                    column.dimension_name = share.dimension_name;
+                    break;
+                case Audience::Services:
+                    column.face = share.cgroup;
+                    column.face.priority = classic ? share.classic_service_priority : share.service_priority;
+                    if (share.service_family) column.face.family = share.service_family;
+                    column.context = fmt::format("{}.{}", classic ? "services" : "systemd.service", share.context);
+                    column.dimension_id = column.dimension_name = share.service_dimension;
+                    break;
+            }
+            column.family = column.face.family;
+            if (classic && audience == Audience::Containers) column.family += " (eBPF)";
+            columns_.push_back(std::move(column));
+        }
+}
+
+bool ShareCharts::belongs(const Member& member) const {
+    if (&member == &members_.front()) return audience_ == Audience::Apps;
+    return audience_ == Audience::Apps || member.service == (audience_ == Audience::Services);
+}
+
+bool ShareCharts::wanted(Member& member, int64_t now) const {
+    if (member.processes || member.stirred) member.alive = now;
+    member.stirred = false;
+    return &member == &members_.front() || (member.alive && now - member.alive < obsolete_after_);
+}
+
+// Two names may become the same id.
+void ShareCharts::name(Member& member) {
+    if (!member.id.empty()) return;
+    std::string id = together_ ? quoted(member.name) : id_of(member.name), first = id;
+    for (int n = 2; !ids_.insert(id).second; n++)
+        id = together_ ? quoted(fmt::format("{}_{}", member.name.substr(0, longest_name - 8), n))
+                       : fmt::format("{}_{}", first, n);
+    member.id = id;
+}
+
+std::string ShareCharts::own_chart(const Column& column, const Member& member, bool obsolete) const {
+    bool app = audience_ == Audience::Apps;
+    const char* front = app ? "app." : audience_ == Audience::Containers ? "cgroup_" : "systemd_";
+    std::string id = fmt::format("{}{}{}{}", front, member.id, app ? "_" : ".", column.face.id);
+    std::string text = fmt::format("CHART {} '' '{}' '{}' '{}' {} {} {} {} '{}' ebpf.plugin {}\n", id,
+                                   column.face.title, column.face.units, column.family, column.context,
+                                   audience_ == Audience::Containers ? "line" : "stacked", column.face.priority,
+                                   update_every_, obsolete ? "obsolete" : "", column.module);
+    if (labels_ && !obsolete) {
+        const char* label = app ? "app_group" : audience_ == Audience::Containers ? "cgroup_name" : "service_name";
+        text += fmt::format("CLABEL {} {} 1\n", label, quoted(member.name));
+        if (!source_.empty()) text += fmt::format("CLABEL source {} 1\n", source_);
+        text += "CLABEL_COMMIT\n";
+    }
+    return text + fmt::format("DIMENSION {} {} incremental 1 1{}\n", column.dimension_id, column.dimension_name,
+                              member.hidden ? " hidden" : "");
+}
+
+void ShareCharts::show(Writer& out, Member& member) {
+    name(member);
+    member.shown = true;
+    member.retired = false;
+    fresh_.insert(&member);
+    if (together_) return;
+    Own own{&member, {}};
+    const char* front = audience_ == Audience::Apps         ? "app."
+                        : audience_ == Audience::Containers ? "cgroup_"
+                                                            : "systemd_";
+    for (const Column& column : columns_) {
+        out << own_chart(column, member, false);
+        own.lines.push_back(
+            fmt::format("BEGIN {}{}{}{} ", front, member.id, audience_ == Audience::Apps ? "_" : ".", column.face.id));
+    }
+    own_.push_back(std::move(own));
+}
+
+void ShareCharts::retire(Writer& out, Member& member) {
+    member.shown = false;
+    member.retired = true;
+    member.sent = member.totals;
+    if (together_) {
+        leaving_.push_back(&member);
+        return;
+    }
+    for (const Column& column : columns_) out << own_chart(column, member, true);
+    std::erase_if(own_, [&](const Own& own) { return own.member == &member; });
+}
+
+// The charts of all, with their dimensions as they are now.
+void ShareCharts::define_all(Writer& out) const {
+    const char* type = audience_ == Audience::Apps ? "apps" : "services";
+    for (const Column& column : columns_) {
+        out << fmt::format("CHART {}.{} '' '{}' '{}' '{}' {} stacked {} {} '' ebpf.plugin {}\n", type, column.face.id,
+                           column.face.title, column.face.units, column.family, column.context, column.face.priority,
+                           update_every_, column.module);
+        if (labels_ && !source_.empty()) out << fmt::format("CLABEL source {} 1\nCLABEL_COMMIT\n", source_);
+        for (const Line& line : lines_)
+            out << fmt::format("DIMENSION {0} {0} incremental 1 1{1}\n", line.member->id,
+                               line.member->hidden ? " hidden" : "");
+        for (const Member* member : leaving_)
+            out << fmt::format("DIMENSION {0} {0} incremental 1 1 obsolete\n", member->id);
+    }
+}
+
+uint64_t ShareCharts::value(const Column& column, const Member& member, bool is_fresh, const Counters& rest) const {
+    if (is_fresh) return column.of(member.sent);
+    return column.of(member.totals) + (&member == &members_.front() ? column.of(rest) : 0);
+}
+
+void ShareCharts::update(Writer& out, int64_t elapsed, int64_t now, const Counters& rest) {
+    fresh_.clear();
+    leaving_.clear();
+    bool changed = false;
+    for (Member& member : members_) {
+        if (!belongs(member)) continue;
+        bool want = wanted(member, now);
+        if (want == member.shown) continue;
+        changed = true;
+        want ? show(out, member) : retire(out, member);
+    }
+    if (together_ && changed) {
+        lines_.clear();
+        for (const Member& member : members_)
+            if (belongs(member) && member.shown) lines_.push_back({fmt::format("\nSET {} = ", member.id), &member});
+        define_all(out);
+    }
+    // At the very first, all charts of the plugin begin to count from what they say now. Later, what a member has done since
+    // it appeared is to be seen too: so the agent is told first where it counts from.
+    if (!elapsed) fresh_.clear();
+
+    if (together_) {
+        if (lines_.empty()) return;
+        const char* type = audience_ == Audience::Apps ? "BEGIN apps." : "BEGIN services.";
+        for (const Column& column : columns_) {
+            out << type << column.face.id << " ";
+            if (elapsed) out << elapsed;
+            for (const Line& line : lines_)
+                out << line.set
+                    << static_cast<int64_t>(value(column, *line.member, fresh_.contains(line.member), rest));
+            out << "\nEND\n";
+        }
+        return;
+    }
+    for (const Own& own : own_) {
+        bool is_fresh = fresh_.contains(own.member);
+        for (size_t i = 0; i < columns_.size(); i++) {
+            out << own.lines[i];
+            if (elapsed && !is_fresh) out << elapsed;
+            out << "\nSET " << columns_[i].dimension_id << " = "
+                << static_cast<int64_t>(value(columns_[i], *own.member, is_fresh, rest)) << "\nEND\n";
+        }
+    }
+}

@@ -1,0 +1,69 @@
+// The charts of applications, containers and services: for each its share of the system's counts.
+#pragma once
+#include <deque>
+#include <set>
+#include <string>
+#include <vector>
+#include "config.h"
+#include "member.h"
+#include "writer.h"
+
+enum class Audience { Apps, Containers, Services };
+
+class ShareCharts {
+public:
+    // Those of the members that belong to the audience have charts while they have processes, and `obsolete after` seconds
+    // more. The first member is the rest, which has them always if it is an application.
+    ShareCharts(Audience audience, const CounterSet& counted, const Config& config, int update_every, bool labels,
+                std::string source, std::deque<Member>& members);
+
+    // elapsed: microseconds since the last update, 0 for the first; now: ns of CLOCK_MONOTONIC; rest: what the first member
+    // is given in addition.
+    void update(Writer& out, int64_t elapsed, int64_t now, const Counters& rest);
+
+private:
+    struct Column {  // a share's chart, or its charts
+        Face face;
+        std::string family, context, module, dimension_id, dimension_name;
+        int counter, and_also;
+
+        uint64_t of(const Counters& counters) const {
+            return counters[static_cast<size_t>(counter)] +
+                   (and_also < 0 ? 0 : counters[static_cast<size_t>(and_also)]);
+        }
+    };
+    struct Line {  // in a chart of them all
+        std::string set;
+        const Member* member;
+    };
+    struct Own {  // the charts of a member
+        const Member* member;
+        std::vector<std::string> lines;  // up to the value; a column each
+    };
+
+    bool belongs(const Member& member) const;
+    bool wanted(Member& member, int64_t now) const;
+    void name(Member& member);
+    void show(Writer& out, Member& member);
+    void retire(Writer& out, Member& member);
+    std::string own_chart(const Column& column, const Member& member, bool obsolete) const;
+    void define_all(Writer& out) const;
+    uint64_t value(const Column& column, const Member& member, bool fresh, const Counters& rest) const;
+
+    const Audience audience_;
+    const bool together_;  // one chart for all of them, a dimension each
+    const int update_every_;
+    const int64_t obsolete_after_;
+    const bool labels_;
+    const std::string source_;
+    std::deque<Member>& members_;
+    std::vector<Column> columns_;
+    std::set<std::string> ids_;
+    std::set<const Member*> fresh_;  // of this update: the agent is told first where they count from
+    std::vector<const Member*> leaving_;
+    std::vector<Line> lines_;
+    std::vector<Own> own_;
+};
+
+// What a name becomes in an id: letters, digits, `_` and `-`, at most so many that the longest id is one that the agent takes.
+std::string id_of(const std::string& name);
