@@ -61,7 +61,7 @@ uint32_t Processes::find(uint32_t tgid) const {
 }
 
 uint32_t Processes::add(uint32_t tgid, uint32_t parent, const char* comm) {
-    if (uint32_t before = find(tgid)) leave(before);  // its id is used again
+    if (uint32_t before = find(tgid)) leave(before);  // its id is used again, or it executes another program
     uint32_t index;
     if (free_.empty()) {
         index = static_cast<uint32_t>(processes_.size());
@@ -129,7 +129,7 @@ void Processes::inherit() {
 // are there at the start: what a shell happens to start later is no reason to count the shell for it.
 void Processes::lift_to_parents() {
     for (uint32_t index = 1; index < processes_.size(); index++) {
-        uint32_t app = app_of_[index];
+        uint32_t app = processes_[index].gone ? 0 : app_of_[index];
         for (uint32_t at = index; app;) {
             uint32_t above = processes_[at].parent;
             at = above > 2 ? find(above) : 0;
@@ -187,9 +187,7 @@ Owner Processes::owner(const slot& s) {
         else
             group(index, command_line(s.tgid), true);
     } else if (first_thread && s.life & LIFE_EXECUTED) {
-        if (!index) index = add(s.tgid, s.parent, comm.c_str());
-        set_comm(processes_[index], comm);
-        processes_[index].parent = s.parent;
+        index = add(s.tgid, s.parent, comm.c_str());  // what it did before stays where it belonged
         auto heard = commands_.find(s.since);
         std::string command = heard == commands_.end() ? "" : std::move(heard->second);
         if (heard != commands_.end()) commands_.erase(heard);
@@ -278,7 +276,8 @@ uint32_t Processes::moved(uint32_t tgid, uint64_t cgroup) {
 
 void Processes::regroup(AppRules rules) {
     set_rules(std::move(rules));
-    for (auto [tgid, index] : by_tgid_) group(index, command_line(tgid), false);
+    for (auto [tgid, index] : by_tgid_)
+        if (!processes_[index].gone) group(index, command_line(tgid), false);
     lift_to_parents();
     inherit();
 }

@@ -19,7 +19,7 @@ load helpers
     "$plugin" 1 --return --once >out
     while read -r line; do
         eval "fields=($line)"
-        [[ ${#fields[@]} == 13 && ${fields[7]} == line && ${fields[11]} == ebpf.plugin ]]
+        [[ ${#fields[@]} == 13 && ${fields[7]} =~ ^(line|stacked)$ && ${fields[11]} == ebpf.plugin ]]
     done < <(grep '^CHART' out | sed "s/ '' ebpf.plugin/ 'none' ebpf.plugin/")
 }
 

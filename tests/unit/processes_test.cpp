@@ -102,7 +102,7 @@ TEST_F(Lives, BecomeAnothersByAnExec) {
     EXPECT_EQ(app_of(make(11, 11, "bash", LIFE_BORN, 10)), "shell");
     Owner before = last;
     EXPECT_EQ(app_of(make(11, 11, "redis", LIFE_EXECUTED, 10)), "db");
-    EXPECT_EQ(count(before), "db") << "a process has one group: what it did before was folded before";
+    EXPECT_EQ(count(before), "shell") << "what it did before, folded after";
     EXPECT_EQ(app_of(make(11, 11, "true", LIFE_EXECUTED, 10)), "shell") << "no rule: its parent's";
     slot java = make(11, 11, "java", LIFE_EXECUTED, 10);
     executes(java, std::string("java\0huge.jar\0", 14));
