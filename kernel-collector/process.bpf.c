@@ -21,7 +21,8 @@ ON_EVENT(process, exit, struct task_struct *task)
 			count(&row, process, exit_processes, 1);
 	}
 	if (row.slot) {
-		row.slot->life |= LIFE_EXITED;
+		// While programs are still being attached, its release may go unseen: it is not waited for.
+		row.slot->life |= LIFE_EXITED | (state.complete ? 0 : LIFE_RELEASED);
 		retire(row.slot, tid);
 	}
 	row.lines |= 1;
