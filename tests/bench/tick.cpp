@@ -1,4 +1,4 @@
-// T1, T2, T4: what the plugin's own work of a tick costs.
+// T1, T2, T4, S: what the plugin's own work of a tick costs.
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -6,9 +6,13 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 #include "bench.h"
 #include "charts.h"
+#include "processes.h"
+#include "share_charts.h"
 #include "slots.h"
 #include "writer.h"
 
@@ -50,6 +54,9 @@ public:
             size_t at = SLOT_HASH(tid) >> shift;
             while (memory_.slots[at].tag) at = (at + 1) % slots;
             memory_.slots[at].tgid = memory_.slots[at].tag = tid;
+            memory_.slots[at].life = LIFE_BORN;
+            memory_.slots[at].since = tid;
+            snprintf(memory_.slots[at].comm, sizeof memory_.slots[at].comm, "app%u", tid % 200);
             used_.push_back(at);
         }
         shared_->claimed = threads;
@@ -160,6 +167,81 @@ void tick(Table& table, size_t processes, size_t slots) {
     row("T2", "a tick, " + n + ", 10 % changed; in batches", f[1], f[3], 1. / 15);
 }
 
+// The whole of a tick with applications: 100 of them, with every chart; a tenth of the processes has done something.
+void applications(Table& table, size_t processes, size_t slots) {
+    Pinned pinned(allowed_cpus().front());
+    std::string file = std::filesystem::temp_directory_path() / fmt::format("ebpf-bench-rules.{}", getpid());
+    std::ofstream rules_text(file);
+    for (int i = 0; i < 100; i++) rules_text << fmt::format("group{0}: app{0} app1{0}* *--name={0}*\n", i);
+    rules_text.close();
+    AppRules rules;
+    std::vector<std::string> complaints;
+    rules.read(file, complaints);
+    std::filesystem::remove(file);
+
+    auto resident = [] {
+        long pages = 0;
+        std::ifstream("/proc/self/statm") >> pages >> pages;
+        return static_cast<double>(pages * sysconf(_SC_PAGESIZE));
+    };
+    Threads threads(processes, slots);
+    Slots folded(threads.memory());
+    threads.change(1);
+    folded.fold();
+    double before = resident();
+    Processes known(std::move(rules), nullptr, "");
+    folded.listen({.owner = [&](const slot& s) { return known.owner(s); },
+                   .counted = [&](Owner who, int counter, uint64_t n) { known.counted(who, counter, n); },
+                   .freed = [&](Owner who, const slot& s) { known.freed(who, s); }});
+    threads.change(1);
+    folded.fold();
+    double bytes = (resident() - before) / static_cast<double>(processes);
+
+    CounterSet all;
+    all.fill(true);
+    Config config;
+    Charts charts(all, ChartNames::Classic, 1, "");
+    ShareCharts shares(Audience::Apps, all, config, 1, true, "", known.apps());
+    File null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    Writer out(null);
+    Counters nothing{};
+    auto fold = [&] {
+        threads.change(10);
+        return time_of([&] {
+            folded.fold();
+            known.folded(false);
+        });
+    };
+    auto whole = [&] {
+        threads.change(10);
+        return time_of([&] {
+            folded.fold();
+            known.folded(false);
+            charts.update(out, folded.totals(), 1000000);
+            shares.update(out, 1000000, now_ns(), nothing);
+            out.flush();
+        });
+    };
+    auto f = interleave({fold, whole});
+    uint64_t heard = 0;
+    for (const Member& app : known.apps()) heard += app.totals[write_calls];
+    if (known.count() != processes || heard + processes != folded.totals()[write_calls])
+        throw Error(
+            fmt::format("{} processes are known, {} of {} events", known.count(), heard, folded.totals()[write_calls]));
+    std::string n = fmt::format("{} processes of 100 applications, 10 % changed", processes);
+    if (processes == 60000) {
+        table.limit("S1", "the fold, " + n, f[0], 1e6);
+        table.limit("S2", "the whole tick with its text, " + n, f[1], 5e6);
+        table.is("S3", "memory of a process beside its slot", fmt::format("{:.0f} bytes", bytes), "<= 1024 bytes",
+                 bytes <= 1024);
+        table.is("S4", "resident memory with all of it, slots twice", fmt::format("{:.1f} MB", resident() / 1e6),
+                 "<= 64 MB", resident() <= 64e6);
+    } else {
+        table.told("S1", "the fold, " + n, text(f[0]), "");
+        table.told("S2", "the whole tick with its text, " + n, text(f[1]), "");
+    }
+}
+
 void chart_text(Table& table) {
     Pinned pinned(allowed_cpus().front());
     CounterSet all;
@@ -209,5 +291,8 @@ void measure_ticks(Table& table) {
     table.section("T1", [&] { tick(table, 1000, 4096); });
     table.section("T1", [&] { tick(table, 10000, 65536); });
     table.section("T1", [&] { tick(table, 60000, 65536); });
+    table.section("S1", [&] { applications(table, 1000, 4096); });
+    table.section("S1", [&] { applications(table, 10000, 65536); });
+    table.section("S1", [&] { applications(table, 60000, 65536); });
     table.section("T4", [&] { chart_text(table); });
 }
