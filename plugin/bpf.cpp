@@ -2,7 +2,6 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,7 +109,7 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
         wanted.insert(p);
     }
     bpf_map* map;
-    constexpr unsigned news_bytes = 1 << 20;  // 2000 command lines
+    constexpr unsigned news_bytes = 128 << 10;  // 250 command lines; at half of that we are woken
     for (auto [name, entries] : {std::pair{"slots", slots},
                                  {"dirty", slots / 64},
                                  {"claims", slots},
@@ -157,7 +156,6 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
 
     for (const Attachment& a : plan_.attachments) attach(a);
     memory_.shared->complete = 1;
-    malloc_trim(0);  // libbpf had the kernel's type information in there
 }
 
 Programs::~Programs() { detach(); }

@@ -1,5 +1,6 @@
 #include "collect.h"
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -76,6 +77,7 @@ public:
                                 process_table_help);
         if (run_.self) self_.define(out_);
         write();
+        malloc_trim(0);  // the kernel's type information was in there, and all of /proc
         plan_next();
         while (!end_) {
             if (!calls_.empty() && clock_ns(CLOCK_MONOTONIC) >= answer_at_) answer();
