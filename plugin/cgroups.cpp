@@ -7,6 +7,7 @@
 #include <fstream>
 #include <vector>
 #include "app_rules.h"
+#include "container_names.h"
 
 namespace {
 
@@ -53,9 +54,9 @@ std::string unescaped(std::string_view text) {
     return plain;
 }
 
-// As Netdata does without asking the container's engine: who runs it, and the first twelve digits.
-std::string engine_name(const char* engine, std::string_view id) {
-    return fmt::format("{}_{}", engine, id.substr(0, 12));
+// For one whose engine tells no name: who runs it, and the first twelve digits, as Netdata does.
+CgroupName of_engine(const char* engine, std::string_view id) {
+    return {.name = fmt::format("{}_{}", engine, id.substr(0, 12)), .container = std::string(id)};
 }
 
 }  // namespace
@@ -76,11 +77,11 @@ std::optional<CgroupName> name_cgroup(std::string_view path) {
                                  {"", ""}}) {
         std::string_view rest = id;
         if (!take_front(rest, front) || !is_container_id(rest, *front)) continue;
-        if (in_kubernetes) return CgroupName{engine_name("k8s_cntr", rest)};
-        if (*front) return CgroupName{engine_name(engine, rest)};
-        if (parent == "docker" || parent.ends_with("docker")) return CgroupName{engine_name("docker", rest)};
-        if (parent.starts_with("libpod")) return CgroupName{engine_name("podman", rest)};
-        return CgroupName{engine_name("containerd", rest)};
+        if (in_kubernetes) return of_engine("k8s_cntr", rest);
+        if (*front) return of_engine(engine, rest);
+        if (parent == "docker" || parent.ends_with("docker")) return of_engine("docker", rest);
+        if (parent.starts_with("libpod")) return of_engine("podman", rest);
+        return of_engine("containerd", rest);
     }
     if (in_kubernetes) return {};  // the pods and their classes: the sums of their containers
 
@@ -136,7 +137,8 @@ std::optional<bool> matches_patterns(std::string_view patterns, std::string_view
     return {};
 }
 
-Cgroups::Cgroups(std::string proc, std::string patterns) : proc_(std::move(proc)), patterns_(std::move(patterns)) {
+Cgroups::Cgroups(std::string root, std::string patterns)
+    : root_(std::move(root)), proc_(root_ + "/proc"), patterns_(std::move(patterns)) {
     members_.emplace_back();
     std::ifstream own(proc_ + "/self/cgroup");
     bool old_hierarchies = false;
@@ -175,7 +177,11 @@ uint32_t Cgroups::of(uint64_t id, uint32_t tgid) {
     if (auto known = by_id_.find(id); known != by_id_.end()) return known->second;
     if (by_id_.size() > most_known) by_id_.clear();
     std::string path = path_of(id);
-    return by_id_[id] = path.empty() ? 0 : of_path(path);
+    if (!path.empty()) return by_id_[id] = of_path(path);
+    // Gone, or we have not the right to open it (CAP_DAC_READ_SEARCH): then its process tells, if it is still there.
+    uint32_t number = of_process(tgid);
+    if (number) by_id_[id] = number;
+    return number;
 }
 
 // The lines are "number:controllers:path". With several hierarchies the memory controller's is the one that container
@@ -208,6 +214,8 @@ uint32_t Cgroups::of_path(const std::string& path) {
         std::replace(name.begin(), name.end(), '/', '_');
         named = CgroupName{name.empty() ? "root" : name};
     }
+    if (std::string name = named->container.empty() ? "" : container_name(root_, named->container); !name.empty())
+        named->name = name;
     // One that is long gone makes room: containers come and go for years.
     auto room = std::find_if(members_.size() < most_members ? members_.end() : members_.begin() + 1, members_.end(),
                              [](const Member& m) { return !m.shown && !m.processes && m.retired; });

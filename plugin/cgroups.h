@@ -11,6 +11,7 @@
 struct CgroupName {
     std::string name;
     bool service = false;
+    std::string container = {};  // its engine's id for it, if it has one
 };
 
 // What a path in the hierarchy stands for, by the names that systemd, docker, podman, containerd, cri-o, Kubernetes, lxc and
@@ -23,8 +24,8 @@ std::optional<bool> matches_patterns(std::string_view patterns, std::string_view
 
 class Cgroups {
 public:
-    // `proc` is where the host's /proc is. Both hierarchies are known by the lines of /proc/self/cgroup.
-    Cgroups(std::string proc, std::string patterns);
+    // Both hierarchies are known by the lines of /proc/self/cgroup. `root`: where the host's is mounted, "" if that is ours.
+    Cgroups(std::string root, std::string patterns);
     ~Cgroups();
     Cgroups(const Cgroups&) = delete;
     Cgroups& operator=(const Cgroups&) = delete;
@@ -43,7 +44,7 @@ private:
     uint32_t of_path(const std::string& path);
     std::string path_of(uint64_t id) const;
 
-    const std::string proc_, patterns_;
+    const std::string root_, proc_, patterns_;
     std::string mount_path_;
     int mount_ = -1;  // of the v2 hierarchy, if processes are told apart there
     std::deque<Member> members_;

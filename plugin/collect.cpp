@@ -102,8 +102,8 @@ private:
     // For whom each process counts.
     void tell_apart() {
         const char* prefix = std::getenv("NETDATA_HOST_PREFIX");
-        std::string proc = std::string(prefix ? prefix : "") + "/proc";
-        if (config_.cgroups) cgroups_.emplace(proc, config_.cgroups_matching);
+        std::string root = prefix ? prefix : "", proc = root + "/proc";
+        if (config_.cgroups) cgroups_.emplace(root, config_.cgroups_matching);
         bool hosts = in_first_pid_namespace() || proc != "/proc";
         processes_.emplace(rules(), cgroups_ ? &*cgroups_ : nullptr, hosts ? proc : "");
         slots_.listen({.owner =

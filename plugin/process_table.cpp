@@ -115,13 +115,15 @@ std::string process_table(const Processes& processes, const CounterSet& counted,
 
     Json data = Json::array();
     for (const Processes::Row& row : rows) {
-        unsigned uid = processes.user(row.process);
-        auto user = users.find(uid);
+        std::optional<unsigned> uid = processes.user(row.process);
+        auto user = uid ? users.find(*uid) : users.end();
         std::string command = processes.command(row.process);
         Json cells = {row.process.tgid,
                       row.process.comm,
                       command.empty() ? row.process.comm : command,
-                      user == users.end() ? std::to_string(uid) : user->second,
+                      !uid                  ? ""
+                      : user == users.end() ? std::to_string(*uid)
+                                            : user->second,
                       row.app.name,
                       processes.cgroup_name(row.process)};
         for (size_t i = 0; i < counters.size(); i++) {

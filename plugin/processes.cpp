@@ -307,8 +307,8 @@ std::string Processes::command(const Process& process) const {
     return text;
 }
 
-unsigned Processes::user(const Process& process) const {
-    struct stat about {};
-    stat((proc_ + "/" + std::to_string(process.tgid)).c_str(), &about);
+std::optional<unsigned> Processes::user(const Process& process) const {
+    struct stat about;
+    if (proc_.empty() || stat((proc_ + "/" + std::to_string(process.tgid)).c_str(), &about)) return {};
     return about.st_uid;
 }

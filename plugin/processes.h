@@ -1,5 +1,6 @@
 // The processes of the machine: for whom each counts, its application and its cgroup.
 #pragma once
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -51,7 +52,7 @@ public:
     void forget_counts() { counts_.clear(); }
     std::string command(const Process& process) const;  // "" if it is gone
     std::string cgroup_name(const Process& process) const { return cgroups_ ? (*cgroups_)[process.cgroup].name : ""; }
-    unsigned user(const Process& process) const;  // of its files in /proc
+    std::optional<unsigned> user(const Process& process) const;  // nothing if it is gone
 
     std::deque<Member>& apps() { return apps_; }  // the first is `other`
     Cgroups* cgroups() { return cgroups_; }

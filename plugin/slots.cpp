@@ -192,6 +192,8 @@ void Slots::free_dead() {
     for (size_t i = 0; i < memory_.count; i++) {
         uint32_t tag = load(memory_.slots[i].tag, std::memory_order_acquire);
         if (!tag || !memory_.slots[i].tgid || (!(tag & SLOT_RETIRED) && !is_gone(memory_.slots[i]))) continue;
+        if (audience_.owner && !has_owner_[i])
+            continue;  // it came after this fold's newcomers: its counts are not in yet
         fold_slot(i, all_lines);
         if (load(memory_.slots[i].tag) == tag && load(memory_.slots[i].tgid)) release(i);
     }
