@@ -1,5 +1,6 @@
 // apps_groups.conf: which application a process belongs to.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ private:
     uint32_t next(uint32_t node, unsigned char letter) const { return next_[node * letters_ + letter_of_[letter]]; }
 
     std::vector<std::pair<std::string, int>> patterns_;
-    uint8_t letter_of_[256]{};  // 0: in no pattern
+    std::array<uint8_t, 256> letter_of_{};  // 0: in no pattern
     uint32_t letters_ = 1;
     std::vector<uint32_t> next_;
     std::vector<int> rule_;  // by node: the least rule of a pattern that ends there
@@ -51,14 +52,14 @@ private:
     };
     using ByText = std::unordered_map<std::string, int>;
 
-    void rule(const std::string& word, size_t app);
+    void rule(const std::string& text, size_t app);
     size_t app(std::string name);
 
     std::vector<App> apps_;
     std::unordered_map<std::string, size_t> by_name_;
     std::vector<size_t> app_of_rule_;
     ByText exact_;
-    ByText beginnings_[16], ends_[16];  // by length
+    std::array<ByText, 16> beginnings_, ends_;  // by length
     Searcher in_command_;
     std::vector<Wild> wild_comms_, wild_commands_;
 };

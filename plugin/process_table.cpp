@@ -89,12 +89,11 @@ const std::string& counter_name(int counter) {
         std::array<std::string, COUNTERS> all;
         for (const Group& group : groups)
             for (const Hook& hook : group.hooks) {
-                const int first = group.first_counter + hook.first;
-                int n = 0;
+                auto at = static_cast<size_t>(group.first_counter) + static_cast<size_t>(hook.first);
                 for (auto [sort, count] :
                      {std::pair{"calls", hook.kind.calls}, {"errors", hook.kind.errors}, {"bytes", hook.kind.bytes}})
-                    for (int i = 0; i < count; i++, n++) {
-                        std::string& name = all[static_cast<size_t>(first + n)];
+                    for (int i = 0; i < count; i++) {
+                        std::string& name = all[at++];
                         if (!name.empty()) continue;  // a further path to the same counter
                         name = std::string(group.name) + " " + hook.name + " " + sort;
                         if (count > 1) name += " " + std::to_string(i + 1);
