@@ -129,8 +129,11 @@ void Processes::inherit() {
 // are there at the start: what a shell happens to start later is no reason to count the shell for it.
 void Processes::lift_to_parents() {
     for (uint32_t index = 1; index < processes_.size(); index++) {
-        uint32_t app = processes_[index].gone ? 0 : app_of_[index];
-        for (uint32_t at = index; app;) {
+        uint32_t app = app_of_[index];
+        if (!app || processes_[index].gone) continue;
+        // Its end may not have been told yet.
+        if (access((proc_ + "/" + std::to_string(processes_[index].tgid)).c_str(), F_OK)) continue;
+        for (uint32_t at = index;;) {
             uint32_t above = processes_[at].parent;
             at = above > 2 ? find(above) : 0;
             if (!at || app_of_[at]) break;
