@@ -3,6 +3,19 @@
 
 GROUP_PROGRAMS(process)
 
+// A thread that leaves its slot is in none of the functions that we probe: what it entered and seems not to have left are
+// returns that went unseen.
+static __always_inline void tell_lost_results(const struct slot *slot)
+{
+	__u64 open = slot->in_call;
+
+	if (!open)
+		return;
+	for (__u32 hook = 0; hook < HOOKS; hook++)
+		if (open & (1ull << hook))
+			__sync_fetch_and_add(&state.lost_results[hook], 1);
+}
+
 // A slot is retired first and marked after: the plugin frees what it finds retired, and it looks where there is a mark.
 ON_EVENT(process, exit, struct task_struct *task)
 {
@@ -22,6 +35,7 @@ ON_EVENT(process, exit, struct task_struct *task)
 	}
 	if (row.slot) {
 		// While programs are still being attached, its release may go unseen: it is not waited for.
+		tell_lost_results(row.slot);
 		row.slot->life |= LIFE_EXITED | (state.complete ? 0 : LIFE_RELEASED);
 		retire(row.slot, tid);
 	}
@@ -60,6 +74,7 @@ ON_EVENT(process, exec, struct task_struct *task, int old_pid)
 	row.slot = find(old_pid, SLOT_HASH(old_pid) >> settings.slot_shift, &row.index);
 	if (row.slot) {
 		parent = row.slot->parent;
+		tell_lost_results(row.slot);
 		retire(row.slot, old_pid);
 		mark(&row);
 	}

@@ -158,30 +158,29 @@ Cgroups::~Cgroups() {
 }
 
 // The kernel opens a cgroup by its id: a file handle of the type FILEID_KERNFS (include/linux/exportfs.h; since 5.5).
-std::string Cgroups::path_of(uint64_t id) const {
+std::optional<std::string> Cgroups::path_of(uint64_t id) const {
     struct {
         file_handle head;
         uint64_t id;
     } handle{{.handle_bytes = sizeof id, .handle_type = 0xfe}, id};
     int fd = open_by_handle_at(mount_, &handle.head, O_PATH | O_CLOEXEC);
-    if (fd < 0) return "";
+    if (fd < 0) return {};
     char path[PATH_MAX];
     ssize_t n = readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), path, sizeof path);
     close(fd);
     std::string_view whole(path, n > 0 ? static_cast<size_t>(n) : 0);
-    return std::string(take_front(whole, mount_path_) ? whole : "");
+    if (!take_front(whole, mount_path_)) return {};
+    return whole.empty() ? "/" : std::string(whole);
 }
 
 uint32_t Cgroups::of(uint64_t id, uint32_t tgid) {
     if (!by_ids()) return of_process(tgid);
     if (auto known = by_id_.find(id); known != by_id_.end()) return known->second;
     if (by_id_.size() > most_known) by_id_.clear();
-    std::string path = path_of(id);
-    if (!path.empty()) return by_id_[id] = of_path(path);
-    // Gone, or we have not the right to open it (CAP_DAC_READ_SEARCH): then its process tells, if it is still there.
-    uint32_t number = of_process(tgid);
-    if (number) by_id_[id] = number;
-    return number;
+    if (auto path = path_of(id)) return by_id_[id] = of_path(*path);
+    // Gone, or we have not the right to open it (CAP_DAC_READ_SEARCH). Then its process tells, if it is still there; where it
+    // is now need not be what the id stands for, so that is not remembered.
+    return of_process(tgid);
 }
 
 // The lines are "number:controllers:path". With several hierarchies the memory controller's is the one that container

@@ -42,7 +42,7 @@ public:
 
 private:
     uint32_t of_path(const std::string& path);
-    std::string path_of(uint64_t id) const;
+    std::optional<std::string> path_of(uint64_t id) const;
 
     const std::string root_, proc_, patterns_;
     std::string mount_path_;
