@@ -59,7 +59,7 @@ struct Chart {
 // A counter as it is shown for each application, container and service, whose names make the ids complete.
 struct Share {
     int counter;
-    int and_also = -1;                      // a second counter, which is added
+    int and_also = -1;                      // a second counter, added; or what stands in for the first
     Face apps{};                            // classic: one chart "apps.<id>" with a dimension an application
     Face app{};                             // current: a chart "app.<application>_<id>" each
     const char* app_dimension = "calls";    // of that

@@ -156,6 +156,7 @@ static __always_inline int released(__u32 tid, __u32 counter)
 		    row.slot->life & LIFE_RELEASED)
 			continue;
 		row.slot->counters[counter]++;
+		barrier(); // the plugin frees the slot once it sees the release
 		*(volatile __u32 *)&row.slot->life |= LIFE_RELEASED;
 		mark(&row);
 		return 0;

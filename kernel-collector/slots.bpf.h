@@ -65,6 +65,7 @@ static __always_inline bool claim(struct slot *slot, __u32 index, __u32 tag)
 
 static __always_inline void retire(struct slot *slot, __u32 tid)
 {
+	barrier(); // the compiler leaves before it what was counted before it
 	*(volatile __u32 *)&slot->tag = tid | SLOT_RETIRED;
 }
 
@@ -139,6 +140,7 @@ static __always_inline struct slot *claim_slot(__u32 tid, __u32 hash, __u32 *ind
 
 static __always_inline void show(struct slot *slot, __u32 tgid)
 {
+	barrier(); // nor may the compiler put what the caller has set after it
 	*(volatile __u32 *)&slot->tgid = tgid;
 }
 

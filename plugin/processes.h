@@ -32,8 +32,8 @@ public:
     void freed(Owner who, const slot& s);
     void folded(bool sweep);  // the fold is over: those that were gone by the last one are forgotten
 
-    void executes(
-        const executed_news& news);  // best heard before owner() is asked about the slot that was claimed then
+    // Best heard before owner() is asked about the slot that was claimed then.
+    void executes(const executed_news& news);
     bool lacks_command(const slot& s) const {
         return s.life & LIFE_EXECUTED && rules_.ask_for_commands() && !commands_.contains(s.since);
     }
@@ -48,14 +48,13 @@ public:
         const Member& app;
         const Counters& counts;
     };
-    std::vector<Row> rows() const;  // those that counted something since track(true) or take_rows()
+    std::vector<Row> rows() const;  // of all; the counts since track(true) or forget_counts()
     void forget_counts() { counts_.clear(); }
     std::string command(const Process& process) const;  // "" if it is gone
     std::string cgroup_name(const Process& process) const { return cgroups_ ? (*cgroups_)[process.cgroup].name : ""; }
     std::optional<unsigned> user(const Process& process) const;  // nothing if it is gone
 
     std::deque<Member>& apps() { return apps_; }  // the first is `other`
-    Cgroups* cgroups() { return cgroups_; }
     size_t count() const { return by_tgid_.size(); }
 
 private:

@@ -14,14 +14,15 @@ std::string quoted(std::string text) {
     return "'" + text.substr(0, longest_name) + "'";
 }
 
-}  // namespace
-
+// What a name becomes in an id: letters, digits, `_` and `-`.
 std::string id_of(const std::string& name) {
     std::string id = name.substr(0, longest_name);
     for (char& c : id)
         if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-') c = '_';
     return id.empty() ? "_" : id;
 }
+
+}  // namespace
 
 ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Config& config, int update_every,
                          bool labels, std::string source, std::deque<Member>& members)
@@ -37,7 +38,8 @@ ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Con
         for (const Share& share : group.shares) {
             int counter = group.first_counter + share.counter;
             int also = share.and_also < 0 ? -1 : group.first_counter + share.and_also;
-            if (!counted[static_cast<size_t>(counter)]) continue;
+            auto is_counted = [&counted](int c) { return c >= 0 && counted[static_cast<size_t>(c)]; };
+            if (!is_counted(counter) && !is_counted(also)) continue;
             Column column{.module = group.module, .counter = counter, .and_also = also};
             switch (audience) {
                 case Audience::Apps:
@@ -87,14 +89,21 @@ void ShareCharts::name(Member& member) {
     member.id = id;
 }
 
+std::string ShareCharts::own_id(const Column& column, const Member& member) const {
+    switch (audience_) {
+        case Audience::Apps: return fmt::format("app.{}_{}", member.id, column.face.id);
+        case Audience::Containers: return fmt::format("cgroup_{}.{}", member.id, column.face.id);
+        case Audience::Services: return fmt::format("systemd_{}.{}", member.id, column.face.id);
+    }
+    return "";
+}
+
 std::string ShareCharts::own_chart(const Column& column, const Member& member, bool obsolete) const {
     bool app = audience_ == Audience::Apps;
-    const char* front = app ? "app." : audience_ == Audience::Containers ? "cgroup_" : "systemd_";
-    std::string id = fmt::format("{}{}{}{}", front, member.id, app ? "_" : ".", column.face.id);
-    std::string text = fmt::format("CHART {} '' '{}' '{}' '{}' {} {} {} {} '{}' ebpf.plugin {}\n", id,
-                                   column.face.title, column.face.units, column.family, column.context,
-                                   audience_ == Audience::Containers ? "line" : "stacked", column.face.priority,
-                                   update_every_, obsolete ? "obsolete" : "", column.module);
+    std::string text = fmt::format("CHART {} '' '{}' '{}' '{}' {} {} {} {} '{}' ebpf.plugin {}\n",
+                                   own_id(column, member), column.face.title, column.face.units, column.family,
+                                   column.context, audience_ == Audience::Containers ? "line" : "stacked",
+                                   column.face.priority, update_every_, obsolete ? "obsolete" : "", column.module);
     if (labels_ && !obsolete) {
         const char* label = app ? "app_group" : audience_ == Audience::Containers ? "cgroup_name" : "service_name";
         text += fmt::format("CLABEL {} {} 1\n", label, quoted(member.name));
@@ -112,13 +121,9 @@ void ShareCharts::show(Writer& out, Member& member) {
     fresh_.insert(&member);
     if (together_) return;
     Own own{&member, {}};
-    const char* front = audience_ == Audience::Apps         ? "app."
-                        : audience_ == Audience::Containers ? "cgroup_"
-                                                            : "systemd_";
     for (const Column& column : columns_) {
         out << own_chart(column, member, false);
-        own.lines.push_back(
-            fmt::format("BEGIN {}{}{}{} ", front, member.id, audience_ == Audience::Apps ? "_" : ".", column.face.id));
+        own.lines.push_back(fmt::format("BEGIN {} ", own_id(column, member)));
     }
     own_.push_back(std::move(own));
 }

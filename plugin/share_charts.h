@@ -46,6 +46,7 @@ private:
     void name(Member& member);
     void show(Writer& out, Member& member);
     void retire(Writer& out, Member& member);
+    std::string own_id(const Column& column, const Member& member) const;
     std::string own_chart(const Column& column, const Member& member, bool obsolete) const;
     void define_all(Writer& out) const;
     uint64_t value(const Column& column, const Member& member, bool fresh, const Counters& rest) const;
@@ -64,6 +65,3 @@ private:
     std::vector<Line> lines_;
     std::vector<Own> own_;
 };
-
-// What a name becomes in an id: letters, digits, `_` and `-`, at most so many that the longest id is one that the agent takes.
-std::string id_of(const std::string& name);
