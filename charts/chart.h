@@ -31,6 +31,8 @@ struct Hook {
     const char* event = nullptr;            // a tracepoint, for hooks that have no function
     const char* syscalls = "";              // the system calls that stand in, "" if none can
     Need need = Need::WithGroup;
+    const char* shared_event = nullptr;     // a tracepoint that serves instead; its program may serve other hooks too
+    bool event_first = false;               // it is the better way, not the last
 };
 
 struct Dimension {
@@ -48,7 +50,9 @@ struct Face {  // of a chart, in one naming
     const char* units = nullptr;
     const char* family = nullptr;
     int priority = 0;
+    int multiplier = 1, divisor = 1;  // what makes the counters into the units
 };
+#define KILOBITS 8, 1000
 
 struct Chart {
     Face classic;
@@ -80,16 +84,18 @@ struct Group {
     std::span<const Share> shares;
     int first_counter, counters;  // numbered over all groups
     int first_hook;               // likewise
+    const char* counter_names;    // "vfs_read_calls, vfs_read_errors, …", in the order of their numbers
 };
 
 // The rows of a group's table (hook.h) as data.
 constexpr int first_of(std::initializer_list<int> counters) { return counters.size() ? *counters.begin() : 0; }
 #define TEXT(...) #__VA_ARGS__
+#define TEXT_OF(...) TEXT(__VA_ARGS__)
 
 #define PLAIN_ROW(group, hook, kind_, ...) ALSO_ROW(group, hook, hook, kind_, __VA_ARGS__)
-#define ALSO_ROW(group, hook, of, kind_, functions_, syscalls_)                                               \
+#define ALSO_ROW(group, hook, of, kind_, functions_, syscalls_, ...)                                          \
     Hook{.name = #hook, .kind = KIND_##kind_, .first = first_of({COUNTERS_##kind_(group, of)}), .functions = {UNWRAP functions_}, \
-         .syscalls = TEXT syscalls_},
+         .syscalls = TEXT syscalls_ __VA_OPT__(,) __VA_ARGS__},
 #define COMPAT_ROW(group, hook, of, kind_, functions_)                                                        \
     Hook{.name = #hook, .kind = KIND_##kind_, .first = first_of({COUNTERS_##kind_(group, of)}), .functions = {UNWRAP functions_}, \
          .need = Need::IfPresent},

@@ -3,12 +3,14 @@
 #include "vfs.h"
 #include "file.h"
 #include "process.h"
+#include "socket.h"
 
 // A group: its name, the module that the agent shows. The first groups' counters lie in a slot's first cache line.
 #define GROUPS(GROUP)              \
     GROUP(vfs, "vfs")              \
     GROUP(file, "filedescriptor")  \
-    GROUP(process, "process")
+    GROUP(process, "process")      \
+    GROUP(socket, "socket")
 
 #define COUNTER_RANGE(group, module) group##_base, group##_last = group##_base + group##_counters - 1,
 #define HOOK_RANGE(group, module) group##_hook_base, group##_hook_last = group##_hook_base + group##_hooks - 1,
@@ -22,6 +24,7 @@ enum { GROUPS(GROUP_ID) GROUP_COUNT };
 GROUPS(HOOK_TABLE)
 
 #define GROUP_ROW(group, module) \
-    {#group, module, group##_hook_table, group##_charts, group##_shares, group##_base, group##_counters, group##_hook_base},
+    {#group, module, group##_hook_table, group##_charts, group##_shares, group##_base, group##_counters, group##_hook_base, \
+     TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK))},
 inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
 #endif

@@ -9,12 +9,17 @@
 //   CUSTOM(group, hook, kind, FUNCTIONS(...), SYSCALLS(...))       its bodies stand in kernel-collector/<group>.bpf.c
 //   EVENT(group, hook, kind, "tracepoint", need)                   a tracepoint; the body stands there too
 //
+// A row may end with OR_EVENT("tracepoint") or EVENT_FIRST("tracepoint"): the kernel tells there what the functions would,
+// and one program, named after the tracepoint, counts for all hooks that name it; taken last, or first of all.
+//
 // FUNCTIONS: the kernel's functions, the best first; "sys_x" is a system call's. SYSCALLS: the system calls that stand in
 // where no function can be hooked. `need`: when an event is attached, see Need in chart.h.
 // Both pass through macros as one argument, in parentheses, which UNWRAP takes off.
 #define FUNCTIONS(...) (__VA_ARGS__)
 #define SYSCALLS(...) (__VA_ARGS__)
 #define UNWRAP(...) __VA_ARGS__
+#define OR_EVENT(tracepoint) .shared_event = tracepoint
+#define EVENT_FIRST(tracepoint) .shared_event = tracepoint, .event_first = true
 
 // What a hook counts: a kind names the counters that the hook owns, first the calls, then the errors, then the bytes
 // (how many of each: KIND_… in chart.h). A group may define kinds of its own.

@@ -2,6 +2,7 @@
 #include "vfs.bpf.c"
 #include "file.bpf.c"
 #include "process.bpf.c"
+#include "socket.bpf.c"
 #include "syscalls.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

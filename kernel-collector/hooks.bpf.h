@@ -85,7 +85,8 @@ static __always_inline void leave(struct row *row, __u32 hook)
 	{                                                                                                \
 		struct row row = current_row();                                                          \
 		group##_##hook##_called(&row, true, ___bpf_ctx_cast(args));                              \
-		group##_##hook##_returned(&row, result(ctx, settings.arguments[HOOK_ID(group, hook)]));  \
+		group##_##hook##_returned(&row, true,                                                    \
+					  result(ctx, settings.arguments[HOOK_ID(group, hook)]));        \
 		mark(&row);                                                                              \
 		return 0;                                                                                \
 	}                                                                                                \
@@ -101,7 +102,7 @@ static __always_inline void leave(struct row *row, __u32 hook)
 	{                                                                                                \
 		struct row row = current_row();                                                          \
 		leave(&row, HOOK_ID(group, hook));                                                       \
-		group##_##hook##_returned(&row, PT_REGS_RC(ctx));                                        \
+		group##_##hook##_returned(&row, false, PT_REGS_RC(ctx));                                 \
 		mark(&row);                                                                              \
 		return 0;                                                                                \
 	}                                                                                                \
@@ -110,7 +111,8 @@ static __always_inline void leave(struct row *row, __u32 hook)
 // `typed`: the pointers among the arguments are known to the verifier; see READ.
 #define ON_CALL(group, hook, args...) \
 	static __always_inline void group##_##hook##_called(struct row *row, bool typed, void *ctx, ##args)
-#define ON_RETURN(group, hook) static __always_inline void group##_##hook##_returned(struct row *row, int ret)
+#define ON_RETURN(group, hook) \
+	static __always_inline void group##_##hook##_returned(struct row *row, bool typed, int ret)
 
 // A tracepoint; the verifier knows the types of its arguments, so that plain loads reach through them.
 #define ON_EVENT(group, hook, args...) SEC("?tp_btf") int BPF_PROG(group##_##hook##__tp_btf, ##args)

@@ -31,6 +31,48 @@ struct task_struct {
 struct file {
 	unsigned int f_mode;
 };
+struct ns_common {
+	unsigned int inum;
+};
+struct net {
+	struct ns_common ns;
+};
+typedef struct {
+	struct net *net;
+} possible_net_t;
+struct in6_addr {
+	union {
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+struct sock_common {
+	__be32 skc_daddr, skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num; // the local port, in the machine's byte order
+	unsigned short skc_family;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+	atomic64_t skc_cookie;
+};
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_type, sk_protocol;
+};
+struct tcp_sock {
+	__u64 bytes_sent, bytes_retrans, bytes_acked, bytes_received;
+	__u32 snd_una, snd_nxt;
+	__u32 segs_in, segs_out, total_retrans;
+};
+struct socket {
+	struct sock *sk;
+};
+struct msghdr {
+	void *msg_name;
+};
 struct kernel_clone_args {
 	__u64 flags;
 };
@@ -39,6 +81,20 @@ struct pt_regs {
 };
 #pragma clang attribute pop
 
+#define AF_INET 2                  // include/linux/socket.h
+#define AF_INET6 10
+#define SOCK_STREAM 1              // include/linux/net.h
+#define SOCK_DGRAM 2
+#define IPPROTO_TCP 6              // include/uapi/linux/in.h
+#define IPPROTO_UDP 17
+#define MSG_PEEK 0x2               // include/linux/socket.h
+#define MSG_ERRQUEUE 0x2000
+#define SOCK_DONE 1                // include/net/sock.h, a bit's number: the FIN of the other side has come
+#define TCP_ESTABLISHED 1          // include/net/tcp_states.h
+#define TCP_SYN_SENT 2
+#define TCP_SYN_RECV 3
+#define TCP_CLOSE 7
+#define TCP_LISTEN 10
 #define PF_EXITING 0x00000004u     // include/linux/sched.h
 #define FMODE_CREATED 0x00100000u  // include/linux/fs.h, since 4.19
 #define CLONE_THREAD 0x00010000u   // include/uapi/linux/sched.h

@@ -182,7 +182,7 @@ ON_EVENT(process, freed, struct task_struct *task)
 PROGRAMS(process, clone, struct kernel_clone_args *args)
 ON_CALL(process, clone, struct kernel_clone_args *args)
 {
-	row->note = (READ(typed, args, flags) & CLONE_THREAD) != 0;
+	row->note.flag = (READ(typed, args, flags) & CLONE_THREAD) != 0;
 }
 
 static __always_inline void count_clone_result(struct row *row, bool thread, int ret)
@@ -197,5 +197,5 @@ static __always_inline void count_clone_result(struct row *row, bool thread, int
 
 ON_RETURN(process, clone)
 {
-	count_clone_result(row, row->note, ret);
+	count_clone_result(row, row->note.flag, ret);
 }

@@ -54,12 +54,13 @@ struct {
 	__type(key, __u32);   // index of the slot
 	__type(value, __u32); // tid
 } claims SEC(".maps");
+#define CLAIMS(map) (&map)
 
-static __always_inline bool claim(struct slot *slot, __u32 index, __u32 tag)
+static __always_inline bool claim(__u32 *place, void *claims, __u32 index, __u32 tag)
 {
-	if (bpf_map_update_elem(&claims, &index, &tag, BPF_NOEXIST))
+	if (bpf_map_update_elem(claims, &index, &tag, BPF_NOEXIST))
 		return false;
-	*(volatile __u32 *)&slot->tag = tag;
+	*(volatile __u32 *)place = tag;
 	return true;
 }
 
@@ -76,9 +77,11 @@ static __always_inline bool exiting(void)
 	return false;
 }
 #else
-static __always_inline bool claim(struct slot *slot, __u32 index, __u32 tag)
+#define CLAIMS(map) NULL
+
+static __always_inline bool claim(__u32 *place, void *claims, __u32 index, __u32 tag)
 {
-	return __sync_val_compare_and_swap(&slot->tag, 0, tag) == 0;
+	return __sync_val_compare_and_swap(place, 0, tag) == 0;
 }
 
 static __always_inline void retire(struct slot *slot, __u32 tid)
@@ -98,7 +101,7 @@ struct row {
 	struct slot *slot;
 	__u32 index;
 	__u8 lines; // of the slot, changed by this event
-	__u8 note;  // what a hook's call body leaves for its return body
+	struct note note;
 };
 
 static __always_inline struct slot *find(__u32 tag, __u32 hash, __u32 *index)
@@ -115,6 +118,16 @@ static __always_inline struct slot *find(__u32 tag, __u32 hash, __u32 *index)
 	return NULL;
 }
 
+static __always_inline void ask_to_fold(void)
+{
+	struct full_news full = {};
+
+	if (state.asked)
+		return;
+	state.asked = 1;
+	bpf_ringbuf_output(&news, &full, sizeof(full), BPF_RB_FORCE_WAKEUP);
+}
+
 // A slot for that thread, who has the current one's name; NULL if none is free. The plugin may look at it as soon as the
 // caller has set its tgid, last of all.
 static __always_inline struct slot *claim_slot(__u32 tid, __u32 hash, __u32 *index)
@@ -122,16 +135,13 @@ static __always_inline struct slot *claim_slot(__u32 tid, __u32 hash, __u32 *ind
 	for (int probe = 0; probe < SLOT_PROBES; probe++) {
 		__u32 at = (hash + probe) & settings.slot_mask;
 		struct slot *slot = bpf_map_lookup_elem(&slots, &at);
-		if (!slot || slot->tag || !claim(slot, at, tid))
+		if (!slot || slot->tag || !claim(&slot->tag, CLAIMS(claims), at, tid))
 			continue;
 		bpf_get_current_comm(slot->comm, sizeof(slot->comm));
 		slot->since = bpf_ktime_get_ns();
 		__sync_fetch_and_add(&state.claimed, 1);
-		if (state.claimed - state.freed > settings.wake_at && !state.asked) {
-			struct full_news full = {.tid = tid};
-			state.asked = 1;
-			bpf_ringbuf_output(&news, &full, sizeof(full), BPF_RB_FORCE_WAKEUP);
-		}
+		if (state.claimed - state.freed > settings.wake_at)
+			ask_to_fold();
 		*index = at;
 		return slot;
 	}
@@ -223,14 +233,17 @@ static __always_inline void add(struct row *row, __u32 counter, __u64 n)
 #define count(row, group, counter, n) add(row, group##_base + group##_##counter, n)
 
 // Tells the plugin what changed: last of all, and read first, so that a busy thread's byte stays shared between CPUs.
+static __always_inline void set_dirty(void *map, __u32 index, __u8 lines)
+{
+	__u32 at = index / 64;
+	struct dirty_line *line = bpf_map_lookup_elem(map, &at);
+
+	if (line && (line->slot[index % 64] & lines) != lines)
+		line->slot[index % 64] |= lines;
+}
+
 static __always_inline void mark(const struct row *row)
 {
-	__u32 at = row->index / 64;
-	struct dirty_line *line;
-
-	if (!row->slot)
-		return;
-	line = bpf_map_lookup_elem(&dirty, &at);
-	if (line && (line->slot[row->index % 64] & row->lines) != row->lines)
-		line->slot[row->index % 64] |= row->lines;
+	if (row->slot)
+		set_dirty(&dirty, row->index, row->lines);
 }

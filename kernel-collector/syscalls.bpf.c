@@ -14,10 +14,10 @@
 
 #define NUMBER_64(id, name) [NR64_##name] = (id) + 1,
 #define NUMBER_32(id, name) [NR32_##name] = (id) + 1,
-#define PLAIN_64(group, hook, kind, functions, syscalls) EACH(NUMBER_64, HOOK_ID(group, hook), UNWRAP syscalls)
-#define PLAIN_32(group, hook, kind, functions, syscalls) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
-#define ALSO_64(group, hook, of, kind, functions, syscalls) EACH(NUMBER_64, HOOK_ID(group, hook), UNWRAP syscalls)
-#define ALSO_32(group, hook, of, kind, functions, syscalls) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
+#define PLAIN_64(group, hook, kind, functions, syscalls, ...) EACH(NUMBER_64, HOOK_ID(group, hook), UNWRAP syscalls)
+#define PLAIN_32(group, hook, kind, functions, syscalls, ...) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
+#define ALSO_64(group, hook, of, kind, functions, syscalls, ...) EACH(NUMBER_64, HOOK_ID(group, hook), UNWRAP syscalls)
+#define ALSO_32(group, hook, of, kind, functions, syscalls, ...) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
 #define TABLE_64(group, module) group##_HOOKS(PLAIN_64, ALSO_64, BY_HAND, PLAIN_64, BY_HAND)
 #define TABLE_32(group, module) group##_HOOKS(PLAIN_32, ALSO_32, BY_HAND, PLAIN_32, BY_HAND)
 
@@ -41,7 +41,7 @@ static __always_inline bool makes_thread(const struct pt_regs *regs, bool compat
 
 	if (number == (compat ? NR32_clone : NR64_clone))
 		flags = compat ? regs->bx : regs->di;
-	else if (number == (compat ? NR32_clone3 : NR64_clone3))
+	else if (settings.reads_memory && number == (compat ? NR32_clone3 : NR64_clone3))
 		bpf_probe_read_user(&flags, sizeof(flags), (const void *)(compat ? regs->bx : regs->di));
 	return flags & CLONE_THREAD;
 }

@@ -122,10 +122,12 @@ size_t AppRules::app(std::string name) {
 }
 
 void AppRules::read(const std::string& file, std::vector<std::string>& complaints) {
-    std::ifstream in(file);
     struct stat about;
-    if (!in || stat(file.c_str(), &about) || !S_ISREG(about.st_mode))
-        throw Error(fmt::format("read {}: {}", file, errno ? std::strerror(errno) : "it is not a file"), errno);
+    if (stat(file.c_str(), &about)) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
+    if (!S_ISREG(about.st_mode))
+        throw Error(fmt::format("read {}: it is not a file", file));  // a pipe would not let us go
+    std::ifstream in(file);
+    if (!in) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
     int number = 0;
     for (std::string line; std::getline(in, line);) {
         number++;
@@ -206,7 +208,8 @@ size_t AppRules::match(std::string_view comm, std::string_view command) const {
 std::string find_app_rules(const std::vector<std::string>& user_folders,
                            const std::vector<std::string>& stock_folders) {
     for (const auto* folders : {&user_folders, &stock_folders})
-        for (const std::string& folder : *folders)
-            if (std::string path = folder + "/apps_groups.conf"; access(path.c_str(), F_OK) == 0) return path;
+        for (const char* name : {"apps_groups.conf", "ebpf_apps_groups.conf"})
+            for (const std::string& folder : *folders)
+                if (std::string path = folder + "/" + name; access(path.c_str(), F_OK) == 0) return path;
     return "";
 }

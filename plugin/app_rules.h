@@ -67,5 +67,5 @@ private:
 // Whether `*` in the pattern, for any run of bytes, makes it the text.
 bool matches_wild(std::string_view pattern, std::string_view text);
 
-// apps_groups.conf of the user, else ours, else the agent's; "" if there is none.
+// The user's apps_groups.conf, else the agent's stock one, else ebpf_apps_groups.conf, which is ours; "" if there is none.
 std::string find_app_rules(const std::vector<std::string>& user_folders, const std::vector<std::string>& stock_folders);

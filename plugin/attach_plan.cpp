@@ -6,7 +6,7 @@ std::string Attachment::program() const {
     if (way == Way::Syscalls) return "syscalls__tp_btf";
     std::string name = hook_ref(hook).name() + "__";
     switch (way) {
-        case Way::Tracepoint: return name + "tp_btf";
+        case Way::Tracepoint: return (hook_ref(hook).hook.event ? name : target + "__") + "tp_btf";
         case Way::Trampoline: return name + (part == Part::Call ? "fentry" : "fexit");
         default: return name + (part == Part::Call ? "kprobe" : "kretprobe");
     }
@@ -17,9 +17,27 @@ bool Plan::paired(int hook) const {
                        [&](const Attachment& a) { return a.hook == hook && a.part == Part::Return; });
 }
 
+bool Plan::shares_program(int hook) const {
+    return std::any_of(attachments.begin(), attachments.end(), [&](const Attachment& a) {
+        return a.hook == hook && std::any_of(attachments.begin(), attachments.end(), [&](const Attachment& b) {
+                   return b.hook != hook && a.target == b.target && a.program() == b.program();
+               });
+    });
+}
+
 CounterSet Plan::counted(const Config& config) const {
     CounterSet counted{};
+    for (int way = 0; way < ways; way++) {
+        CounterSet some = counted_by(static_cast<Way>(way), config);
+        for (size_t c = 0; c < some.size(); c++) counted[c] |= some[c];
+    }
+    return counted;
+}
+
+CounterSet Plan::counted_by(Way way, const Config& config) const {
+    CounterSet counted{};
     for (const Attachment& a : attachments) {
+        if (a.way != way) continue;
         HookRef ref = hook_ref(a.hook);
         if (!config.group_on[&ref.group - groups]) continue;  // attached for the slots alone
         const Kind& kind = ref.hook.kind;
@@ -48,6 +66,7 @@ public:
                 for (const Hook& hook : group.hooks)
                     if ((hook.need == Need::Always) == always)
                         plan_hook(group, hook, group.first_hook + static_cast<int>(&hook - group.hooks.data()));
+        drop_partial_creates();
         bool counts = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [this](const Attachment& a) {
             HookRef ref = hook_ref(a.hook);
             return ref.hook.need != Need::Always && config_.group_on[static_cast<size_t>(&ref.group - groups)];
@@ -86,6 +105,18 @@ private:
         return false;
     }
 
+    // An open that makes its file does not come by vfs_create(): most files are made so.
+    void drop_partial_creates() {
+        constexpr int open = vfs_hook_base + int{vfs_open}, create = vfs_hook_base + int{vfs_create};
+        auto is = [](int hook) { return [hook](const Attachment& a) { return a.hook == hook; }; };
+        if (std::any_of(plan_.attachments.begin(), plan_.attachments.end(), is(open))) return;
+        if (std::erase_if(plan_.attachments, is(create)))
+            plan_.missing.push_back({create, "what vfs_open makes would not be in it"});
+    }
+
+    // By system calls.
+    bool is_hidden(int hook) const { return !kernel_.reads_memory && hook == process_hook_base + int{process_clone}; }
+
     bool is_needed(const Group& group, const Hook& hook) const {
         switch (hook.need) {
             case Need::Always: return true;
@@ -108,16 +139,27 @@ private:
                 reasons = fmt::format("the kernel has no tracepoint {}", hook.event);
             else
                 add(id, Way::Tracepoint, Part::Call, hook.event, reasons);
-        } else
+        } else if (!(hook.event_first && plan_shared_event(hook, id, reasons))) {
             plan_function(hook, id, reasons);
+            if (!reasons.empty() && hook.shared_event && !hook.event_first && plan_shared_event(hook, id, reasons))
+                reasons.clear();
+        }
         if (!reasons.empty() && hook.need != Need::InsteadOfPrevious) plan_.missing.push_back({id, reasons});
+    }
+
+    bool plan_shared_event(const Hook& hook, int id, std::string& reasons) {
+        return kernel_.events.contains(hook.shared_event) &&
+               add(id, Way::Tracepoint, Part::Whole, hook.shared_event, reasons);
     }
 
     void plan_function(const Hook& hook, int id, std::string& reasons) {
         bool results = hook.kind.bytes || (hook.kind.errors && config_.returns());
-        if (!results && !hook.kind.calls) return;
+        if (!results && !hook.kind.calls && hook.kind.errors) return;
         if (syscalls_) {
-            if (*hook.syscalls)
+            if (is_hidden(id))
+                reasons =
+                    "whether a clone3 was to make a thread stands in memory that lockdown (confidentiality) closes";
+            else if (*hook.syscalls)
                 add(id, Way::Syscalls, Part::Whole, "sys_exit", reasons);
             else if (hook.need != Need::IfPresent)
                 reasons = "no system call stands for it";

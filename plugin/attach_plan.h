@@ -34,8 +34,10 @@ struct Plan {
     std::vector<Attachment> attachments;
     std::vector<Missing> missing;
 
-    bool paired(int hook) const;  // seen by one program at the call and another at the return
+    bool paired(int hook) const;          // seen by one program at the call and another at the return
+    bool shares_program(int hook) const;  // its program serves other hooks too
     CounterSet counted(const Config& config) const;
+    CounterSet counted_by(Way way, const Config& config) const;
 };
 
 Plan make_plan(const Kernel& kernel, const Config& config, const std::vector<Refusal>& refusals = {});

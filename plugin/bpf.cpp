@@ -61,6 +61,20 @@ unsigned slot_count(unsigned asked) {
     return std::bit_ceil(wanted);
 }
 
+// The same for connections. Without the group none is ever looked at.
+unsigned connection_count(const Config& config) {
+    if (!config.group_on[socket_group]) return 64;
+    unsigned wanted = config.connection_table_size;
+    if (!wanted) {
+        std::ifstream file("/proc/net/sockstat");
+        unsigned sockets = 0, n;
+        for (std::string word; file >> word;)
+            if ((word == "alloc" || word == "inuse") && file >> n) sockets += n;
+        wanted = std::clamp(4 * sockets, 4096u, 131072u);
+    }
+    return std::bit_ceil(wanted);
+}
+
 }  // namespace
 
 void Programs::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
@@ -74,7 +88,8 @@ T* Programs::share(const char* map, size_t count) {
     return static_cast<T*>(memory);
 }
 
-Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsigned slots) : plan_(std::move(plan)) {
+Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableSizes sizes) : plan_(std::move(plan)) {
+    const auto [slots, connections] = sizes;
     libbpf_set_print(collect_complaint);
     std::string btf = btf_file(config.btf_path);
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "netdata_ebpf",
@@ -89,7 +104,11 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
     set.wake_at = slots / 2;
     set.returns = config.returns();
     set.identities = config.identities();
-    set.commands = config.apps;
+    set.commands = config.apps && kernel.reads_memory;
+    set.reads_memory = kernel.reads_memory;
+    set.connection_mask = connections - 1;
+    set.connection_shift = 32 - static_cast<unsigned>(std::countr_zero(connections));
+    set.connections_wake_at = connections / 2;
     std::set<bpf_program*> wanted;
     auto program = [&](const Attachment& a) {
         return check(bpf_object__find_program_by_name(object_.get(), a.program().c_str()), "find program {}",
@@ -102,23 +121,28 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
             errno = -bpf_program__set_attach_target(p, 0, a.target.c_str());
             if (errno) throw Refusal{a.hook, a.way, a.part, fmt::format("{}: {}", a.target, libbpf_says)};
         }
-        if (a.way == Way::Trampoline) set.arguments[a.hook] = static_cast<__u8>(kernel.functions.at(a.target));
+        if (auto function = kernel.functions.find(a.target); function != kernel.functions.end())
+            set.arguments[a.hook] = static_cast<__u8>(function->second);
+        set.by_event[a.hook] = a.way == Way::Tracepoint;
         if (a.way == Way::ProbeMulti) bpf_program__set_expected_attach_type(p, BPF_TRACE_KPROBE_MULTI);
         set.paired[a.hook] = plan_.paired(a.hook);
         set.counting[a.hook] = config.group_on[&hook_ref(a.hook).group - groups];
         wanted.insert(p);
     }
     bpf_map* map;
-    constexpr unsigned news_bytes = 128 << 10;  // 250 command lines; at half of that we are woken
+    constexpr unsigned news_bytes = 128 << 10;  // 250 command lines, 1000 connections; at half of that we are woken
     for (auto [name, entries] : {std::pair{"slots", slots},
                                  {"dirty", slots / 64},
                                  {"claims", slots},
-                                 {"news", set.commands ? news_bytes : 4096}})
+                                 {"connections", connections},
+                                 {"dirty_connections", connections / 64},
+                                 {"connection_claims", connections},
+                                 {"news", set.commands || config.group_on[socket_group] ? news_bytes : 4096}})
         if ((map = bpf_object__find_map_by_name(object_.get(), name))) bpf_map__set_max_entries(map, entries);
     map = check(bpf_object__find_map_by_name(object_.get(), ".rodata.settings"), "find the settings");
     check(bpf_map__set_initial_value(map, &set, sizeof set), "write the settings");
 
-    constexpr size_t log_size = 64 << 10;  // touched only by a program that is refused
+    constexpr size_t log_size = 1 << 20;  // touched only by a program that is refused; kernels before 6.4 want it whole
     std::vector<std::pair<bpf_program*, std::unique_ptr<char[]>>> program_logs;
     for (bpf_program* p : wanted) {
         program_logs.emplace_back(p, new char[log_size]);
@@ -133,7 +157,9 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
                 if (a.program() == bpf_program__name(p))
                     throw Refusal{a.way == Way::Syscalls ? -1 : a.hook, a.way, a.part,
                                   fmt::format("{}: the kernel refuses the program ({}): {}", a.target, reason(code),
-                                              last_words(log.get()))};
+                                              kernel.reads_memory ? last_words(log.get())
+                                                                  : "under lockdown (confidentiality) it may not read "
+                                                                    "the function's arguments")};
         }
         throw Error(fmt::format("load the eBPF programs: {} ({})", reason(code), libbpf_says), code);
     }
@@ -142,6 +168,11 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, unsign
     memory_.dirty = share<uint8_t>("dirty", slots);
     memory_.shared = share<state>(".data.state", 1);
     memory_.count = slots;
+    connections_ = {.rows = share<connection>("connections", connections),
+                    .dirty = share<uint8_t>("dirty_connections", connections),
+                    .shared = memory_.shared,
+                    .count = connections,
+                    .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims")};
     memory_.overflow_fd = map_fd("overflow");
     memory_.claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "claims");
     memory_.releases = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [](const Attachment& a) {
@@ -189,9 +220,11 @@ void Programs::detach() {
 void Programs::attach(const Attachment& a) {
     bpf_program* program = bpf_object__find_program_by_name(object_.get(), a.program().c_str());
     int fd = bpf_program__fd(program);
-    if (a.way == Way::Syscalls &&
-        std::any_of(programs_.begin(), programs_.end(), [fd](auto& p) { return p.first == fd; }))
+    auto same = std::find_if(programs_.begin(), programs_.end(), [fd](const Loaded& p) { return p.fd == fd; });
+    if (same != programs_.end()) {
+        same->hooks.push_back(a.hook);
         return;
+    }
 
     bpf_link* link = nullptr;
     errno = 0;
@@ -218,7 +251,7 @@ void Programs::attach(const Attachment& a) {
                                 : fmt::format("attaching {} to {}: {}", name_of(a.way), a.target, reason(code))};
     }
     links_.emplace_back(link);
-    programs_.emplace_back(fd, a.way == Way::Syscalls ? -1 : a.hook);
+    programs_.push_back({fd, {a.hook}});
 }
 
 int Programs::map_fd(const char* name) const {
@@ -235,12 +268,13 @@ void Programs::hear() {
 Programs::Statistics Programs::statistics() const {
     Statistics all;
     all.missed.resize(HOOKS);
-    for (auto [fd, hook] : programs_) {
+    for (const Loaded& program : programs_) {
         bpf_prog_info info{};
         __u32 size = sizeof info;
-        if (bpf_obj_get_info_by_fd(fd, &info, &size)) continue;
+        if (bpf_obj_get_info_by_fd(program.fd, &info, &size)) continue;
         all.run_time_ns += info.run_time_ns;
-        (hook < 0 ? all.missed_syscalls : all.missed[hook]) += info.recursion_misses;
+        all.missed_runs += info.recursion_misses;
+        for (int hook : program.hooks) all.missed[static_cast<size_t>(hook)] += info.recursion_misses;
     }
     return all;
 }
@@ -257,7 +291,7 @@ uint64_t Programs::map_bytes() const {
 }
 
 Programs start_programs(const Kernel& kernel, const Config& config) {
-    unsigned slots = slot_count(config.pid_table_size);
+    TableSizes sizes{slot_count(config.pid_table_size), connection_count(config)};
     std::vector<Refusal> refusals;
     for (;;) {
         Plan plan = make_plan(kernel, config, refusals);
@@ -268,7 +302,7 @@ Programs start_programs(const Kernel& kernel, const Config& config) {
             throw Error("nothing can be counted on this kernel: " + why);
         }
         try {
-            return Programs(kernel, config, std::move(plan), slots);
+            return Programs(kernel, config, std::move(plan), sizes);
         } catch (Refusal& refusal) {  // each round leaves out one attachment more, so that this ends
             refusals.push_back(std::move(refusal));
         }

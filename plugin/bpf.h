@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 #include "attach_plan.h"
+#include "connections.h"
 #include "slots.h"
 
 template <auto destroy>
@@ -15,19 +16,24 @@ struct Destroy {
 using Object = std::unique_ptr<bpf_object, Destroy<bpf_object__close>>;
 using Link = std::unique_ptr<bpf_link, Destroy<bpf_link__destroy>>;
 
+struct TableSizes {  // powers of 2
+    unsigned slots, connections;
+};
+
 std::string btf_file(const std::string& path);  // of the setting `btf path`; "" is the kernel's own
 
 class Programs {
 public:
     // Loads and attaches what the plan says. Throws a Refusal if the kernel takes one attachment or way not, and an
     // Error if it would take none.
-    Programs(const Kernel& kernel, const Config& config, Plan plan, unsigned slots);
+    Programs(const Kernel& kernel, const Config& config, Plan plan, TableSizes sizes);
     ~Programs();
     Programs(const Programs&) = delete;
     Programs& operator=(const Programs&) = delete;
 
     const Plan& plan() const { return plan_; }
     SlotMemory memory() const { return memory_; }
+    ConnectionMemory connections() const { return connections_; }
     // What the kernel side tells beside the counters (slot.h): the descriptor is readable when that should be heard at
     // once and the slots be folded.
     using News = std::function<void(const void* data, size_t bytes)>;
@@ -36,8 +42,8 @@ public:
     void hear();
 
     struct Statistics {
-        std::vector<uint64_t> missed;  // by hook: runs that the kernel skipped, results not seen
-        uint64_t missed_syscalls = 0;  // of the one program at the end of system calls
+        std::vector<uint64_t> missed;  // by hook: runs of its programs that the kernel skipped, for whichever hook
+        uint64_t missed_runs = 0;      // of all programs
         uint64_t run_time_ns = 0;      // while the kernel keeps run-time statistics
     };
     Statistics statistics() const;  // a system call a program
@@ -51,7 +57,11 @@ private:
     Plan plan_;
     Object object_;
     std::vector<Link> links_;
-    std::vector<std::pair<int, int>> programs_;  // fd, and hook or -1
+    struct Loaded {
+        int fd;
+        std::vector<int> hooks;  // more than one of a shared tracepoint and of the end of system calls
+    };
+    std::vector<Loaded> programs_;
     std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> ring_;
     News news_;
     template <class T>
@@ -63,6 +73,7 @@ private:
     };
     std::vector<std::unique_ptr<void, Unmap>> shared_;  // given back too if the constructor throws
     SlotMemory memory_;
+    ConnectionMemory connections_;
 };
 
 // Plans, loads and attaches, and plans again around what the kernel refuses, saying why.

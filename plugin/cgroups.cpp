@@ -137,17 +137,17 @@ std::optional<bool> matches_patterns(std::string_view patterns, std::string_view
     return {};
 }
 
-Cgroups::Cgroups(std::string root, std::string patterns)
-    : root_(std::move(root)), proc_(root_ + "/proc"), patterns_(std::move(patterns)) {
+Cgroups::Cgroups(std::string root, std::string proc, std::string patterns)
+    : root_(std::move(root)), proc_(std::move(proc)), patterns_(std::move(patterns)) {
     members_.emplace_back();
-    std::ifstream own(proc_ + "/self/cgroup");
+    std::ifstream own(root_ + "/proc/self/cgroup");
     bool old_hierarchies = false;
     for (std::string line; std::getline(own, line);) {
         auto controllers = line.substr(std::min(line.find(':'), line.size()));
         old_hierarchies |= !controllers.starts_with("::") && !controllers.starts_with(":name=");
     }
     if (old_hierarchies) return;
-    std::ifstream mounts(proc_ + "/self/mounts");
+    std::ifstream mounts(root_ + "/proc/self/mounts");
     for (std::string device, path, type, rest; mounts >> device >> path >> type && std::getline(mounts, rest);)
         if (type == "cgroup2" && mount_ < 0 && (mount_ = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
             mount_path_ = path;
@@ -186,6 +186,7 @@ uint32_t Cgroups::of(uint64_t id, uint32_t tgid) {
 // The lines are "number:controllers:path". With several hierarchies the memory controller's is the one that container
 // engines name; systemd's own comes next.
 uint32_t Cgroups::of_process(uint32_t tgid) {
+    if (proc_.empty()) return 0;
     std::ifstream file(fmt::format("{}/{}/cgroup", proc_, tgid));
     std::string best;
     int rank = 0;
@@ -201,13 +202,19 @@ uint32_t Cgroups::of_process(uint32_t tgid) {
     return best.empty() ? 0 : of_path(best);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): as deep as the path is
 uint32_t Cgroups::of_path(const std::string& path) {
     if (auto known = by_path_.find(path); known != by_path_.end()) return known->second;
     if (by_path_.size() > most_known)
         for (auto at = by_path_.begin(); at != by_path_.end();) at = at->second ? std::next(at) : by_path_.erase(at);
     std::optional<CgroupName> named = name_cgroup(path);
     std::optional<bool> asked_for = matches_patterns(patterns_, path);
-    if (asked_for == false || (!named && asked_for != true)) return by_path_[path] = 0;
+    if (asked_for == false) return by_path_[path] = 0;
+    if (!named && asked_for != true) {  // what a container or a service has divided itself into is still its own
+        size_t above = path.rfind('/');
+        uint32_t number = above == std::string::npos || above == 0 ? 0 : of_path(path.substr(0, above));
+        return number ? number : by_path_[path] = 0;  // there may come any number of them
+    }
     if (!named) {
         std::string name = path.substr(1);
         std::replace(name.begin(), name.end(), '/', '_');
@@ -215,9 +222,15 @@ uint32_t Cgroups::of_path(const std::string& path) {
     }
     if (std::string name = named->container.empty() ? "" : container_name(root_, named->container); !name.empty())
         named->name = name;
-    // One that is long gone makes room: containers come and go for years.
-    auto room = std::find_if(members_.size() < most_members ? members_.end() : members_.begin() + 1, members_.end(),
-                             [](const Member& m) { return !m.shown && !m.processes && m.retired; });
+    // A container that was made anew under its name goes on in the charts that it had.
+    auto room = std::find_if(members_.begin() + 1, members_.end(), [&](const Member& m) {
+        return !m.processes && m.service == named->service && m.name == named->name;
+    });
+    bool goes_on = room != members_.end();
+    // Else one that is long gone makes room: containers come and go for years.
+    if (!goes_on && members_.size() >= most_members)
+        room = std::find_if(members_.begin() + 1, members_.end(),
+                            [](const Member& m) { return !m.shown && !m.processes && !m.stirred && m.retired; });
     auto number = static_cast<uint32_t>(room - members_.begin());
     if (room == members_.end())
         members_.emplace_back();
@@ -225,6 +238,6 @@ uint32_t Cgroups::of_path(const std::string& path) {
         std::erase_if(by_path_, [number](auto& p) { return p.second == number; });
         std::erase_if(by_id_, [number](auto& p) { return p.second == number; });
     }
-    members_[number] = {.name = named->name, .service = named->service};
+    if (!goes_on) members_[number] = {.name = named->name, .service = named->service};
     return by_path_[path] = number;
 }

@@ -25,7 +25,8 @@ std::optional<bool> matches_patterns(std::string_view patterns, std::string_view
 class Cgroups {
 public:
     // Both hierarchies are known by the lines of /proc/self/cgroup. `root`: where the host's is mounted, "" if that is ours.
-    Cgroups(std::string root, std::string patterns);
+    // `proc`: where the processes have the kernel's ids, "" if they have not (in a pid namespace).
+    Cgroups(std::string root, std::string proc, std::string patterns);
     ~Cgroups();
     Cgroups(const Cgroups&) = delete;
     Cgroups& operator=(const Cgroups&) = delete;

@@ -1,8 +1,7 @@
 #include "charts.h"
 #include <fmt/format.h>
-#include <cstdlib>
 
-Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, std::string source) {
+Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, const CounterSet& by_syscalls) {
     for (const Group& group : groups)
         for (const Chart& chart : group.charts) {
             bool current = names == ChartNames::Current && chart.current.id;
@@ -11,14 +10,19 @@ Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, st
             shown.definition =
                 fmt::format("CHART {} '' '{}' '{}' '{}' {} line {} {} '' ebpf.plugin {}\n", face.id, face.title,
                             face.units, face.family, face.id, face.priority, update_every, group.module);
-            if (!source.empty()) shown.definition += fmt::format("CLABEL source {} 1\nCLABEL_COMMIT\n", source);
+            for (const Dimension& d : chart.dimensions)
+                if (d.id && by_syscalls[static_cast<size_t>(group.first_counter) + static_cast<size_t>(d.counter)]) {
+                    shown.definition += from_syscalls;
+                    break;
+                }
             for (const Dimension& d : chart.dimensions) {
                 if (!d.id) break;
                 int counter = group.first_counter + d.counter, minus = d.minus < 0 ? -1 : group.first_counter + d.minus;
                 if (!counted[counter] || (minus >= 0 && !counted[minus])) continue;
                 const char* id = current && d.current_id ? d.current_id : d.id;
-                shown.definition += fmt::format("DIMENSION {} {} {} {} 1\n", id, d.name,
-                                                minus < 0 ? "incremental" : "absolute", d.multiplier);
+                shown.definition +=
+                    fmt::format("DIMENSION {} {} {} {} {}\n", id, d.name, minus < 0 ? "incremental" : "absolute",
+                                d.multiplier * face.multiplier, face.divisor);
                 shown.dimensions.push_back({fmt::format("\nSET {} = ", id), counter, minus});
             }
             if (shown.dimensions.empty()) continue;
@@ -49,18 +53,3 @@ void Charts::update(Writer& out, const Counters& totals, int64_t elapsed) {
         out << "\nEND\n";
     }
 }
-
-namespace {
-
-bool is_at_least(const std::string& agent_version, int wanted_minor) {
-    int major = 0, minor = 0;
-    if (std::sscanf(agent_version.c_str(), "%*[v]%d.%d", &major, &minor) != 2 &&
-        std::sscanf(agent_version.c_str(), "%d.%d", &major, &minor) != 2)
-        return false;
-    return major > 1 || (major == 1 && minor >= wanted_minor);
-}
-
-}  // namespace
-
-bool takes_labels(const std::string& agent_version) { return is_at_least(agent_version, 32); }
-bool takes_functions(const std::string& agent_version) { return is_at_least(agent_version, 37); }

@@ -10,7 +10,7 @@ class Charts {
 public:
     // A dimension is defined if its counters are counted; a chart, if it has a dimension. `source` is what the label
     // `source` says, "" for no label.
-    Charts(const CounterSet& counted, ChartNames names, int update_every, std::string source);
+    Charts(const CounterSet& counted, ChartNames names, int update_every, const CounterSet& by_syscalls);
 
     void define(Writer& out) const;
 
@@ -32,7 +32,3 @@ private:
     };
     std::vector<ShownChart> shown_;
 };
-
-// Whether an agent of that version (NETDATA_VERSION; "" if unknown) takes CLABEL: since 1.32; FUNCTION: since 1.37.
-bool takes_labels(const std::string& agent_version);
-bool takes_functions(const std::string& agent_version);

@@ -1,10 +1,13 @@
 #include "check.h"
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -18,7 +21,7 @@ namespace {
 
 // What a system call's outcome means for our counters. Written from the documentation of the system calls, not from the
 // table of the hooks; what is not listed for an operation must not move.
-enum Outcome { Calls, Failed, Bytes, Any };         // Any: moves, but by how much is not said
+enum Outcome { Calls, Failed, Bytes, None, Any };   // Any: moves, but by how much is not said
 enum Seen { Everywhere, InFunctions, InSyscalls };  // by hooked functions, by the fallback at the end of system calls
 
 struct Expectation {
@@ -41,6 +44,10 @@ struct Expectation {
     {op, COUNTER(vfs, write_calls), Calls, seen}, { op, COUNTER(vfs, write_errors), Failed, seen }
 #define FAILED_OPEN(op) \
     {op, COUNTER(file, open_calls), Calls}, { op, COUNTER(file, open_errors), Failed }
+#define MOVED(op, hook) \
+    {op, COUNTER(socket, hook##_calls), Calls}, { op, COUNTER(socket, hook##_bytes), Bytes }
+#define MOVED_NOTHING(op, hook) \
+    {op, COUNTER(socket, hook##_calls), Calls}, { op, COUNTER(socket, hook##_errors), Failed }
 #define PROCESS_LIVES(op)                                                                              \
     {op, COUNTER(process, start_processes), Calls}, {op, COUNTER(process, exit_tasks), Calls},         \
         {op, COUNTER(process, exit_processes), Calls}, {op, COUNTER(process, release_calls), Calls}, { \
@@ -115,11 +122,65 @@ const Expectation expectations[] = {
     {"clone3_process_fail", COUNTER(process, clone_process_errors), Failed},
     {"clone_thread_fail", COUNTER(process, clone_thread_errors), Failed},
     {"clone3_thread_fail", COUNTER(process, clone_thread_errors), Failed},
+    MOVED("tcp_sendto", tcp_send),
+    MOVED("tcp_sendmsg", tcp_send),
+    MOVED("tcp_sendmmsg", tcp_send),
+    MOVED("tcp_write", tcp_send),
+    WRITE_COUNTERS("tcp_write"),
+    {"tcp_sendfile", COUNTER(socket, tcp_send_calls), Any},  // until 6.5 one a page
+    {"tcp_sendfile", COUNTER(socket, tcp_send_bytes), Bytes},
+    MOVED("tcp_uring_send", tcp_send),
+    MOVED_NOTHING("tcp_send_fail", tcp_send),
+    MOVED("tcp_recvfrom", tcp_receive),
+    {"tcp_recv_peek", COUNTER(socket, tcp_receive_calls), Calls},
+    MOVED("tcp_recvmsg", tcp_receive),
+    MOVED("tcp_read", tcp_receive),
+    READ_COUNTERS("tcp_read"),
+    {"tcp_splice", COUNTER(socket, tcp_receive_calls), Calls, InFunctions},
+    {"tcp_splice", COUNTER(socket, tcp_receive_bytes), Bytes, InFunctions},
+    MOVED_NOTHING("tcp_recv_again", tcp_receive),
+    {"tcp_connect", COUNTER(socket, connects_v4), Calls},
+    {"tcp_connect", COUNTER(socket, accepts_tcp), Calls},
+    {"tcp_connect_v6", COUNTER(socket, connects_v6), Calls},
+    {"tcp_connect_v6", COUNTER(socket, accepts_tcp), Calls},
+    {"tcp_connect_mapped", COUNTER(socket, connects_v4), Calls},
+    {"tcp_connect_mapped", COUNTER(socket, accepts_tcp), Calls},
+    {"tcp_connect_fail", COUNTER(socket, connects_v4), Calls},
+    {"tcp_close", COUNTER(socket, tcp_close_calls), Calls, InFunctions},
+    {"tcp_close", COUNTER(file, close_calls), Calls},
+    {"tcp_retransmit", COUNTER(socket, tcp_send_calls), Any},
+    {"tcp_retransmit", COUNTER(socket, tcp_send_bytes), Any},
+    {"tcp_retransmit", COUNTER(socket, tcp_close_calls), Any},
+    {"tcp_retransmit", COUNTER(file, close_calls), Any},
+    {"tcp_retransmit", COUNTER(socket, retransmit_calls), Calls},
+    MOVED("udp_send", udp_send),
+    MOVED("udp_write", udp_send),
+    WRITE_COUNTERS("udp_write"),
+    MOVED("udp_sendto", udp_send),
+    MOVED("udp_sendto_v6", udp_send),
+    MOVED("udp_sendto_mapped", udp_send),
+    MOVED("udp_sendmsg", udp_send),
+    MOVED_NOTHING("udp_send_fail", udp_send),
+    MOVED("udp_recvfrom", udp_receive),
+    {"udp_recvfrom", COUNTER(socket, accepts_udp), Any},
+    MOVED("udp_recvfrom_v6", udp_receive),
+    {"udp_recvfrom_v6", COUNTER(socket, accepts_udp), Any},
+    {"udp_recv_peek", COUNTER(socket, udp_receive_calls), Calls},
+    MOVED("udp_read", udp_receive),
+    {"udp_read", COUNTER(socket, accepts_udp), Any},
+    READ_COUNTERS("udp_read"),
+    MOVED_NOTHING("udp_recv_again", udp_receive),
+    MOVED("udp_service", udp_receive),
+    {"udp_service", COUNTER(socket, accepts_udp), Calls},
+    {"raw_sendto", COUNTER(socket, udp_send_calls), None},
+    {"unix_sendto", COUNTER(socket, tcp_send_calls), None},
 };
 
 struct Made {
     uint64_t calls = 0, failed = 0, bytes = 0;
-    uint64_t of(Outcome outcome) const { return outcome == Calls ? calls : outcome == Failed ? failed : bytes; }
+    uint64_t of(Outcome outcome) const {
+        return outcome == Calls ? calls : outcome == Failed ? failed : outcome == Bytes ? bytes : 0;
+    }
 };
 
 // A folder for the workload's files. Not on a stacked file system such as overlayfs: there each operation is made twice,
@@ -137,7 +198,11 @@ std::string make_folder() {
 class Workload {
 public:
     Workload(Programs& programs, const CounterSet& counting)
-        : programs_(programs), slots_(programs.memory()), folder_(make_folder()), waits_for_freed_(counting[freed]) {
+        : programs_(programs),
+          slots_(programs.memory()),
+          connections_(programs.connections()),
+          folder_(make_folder()),
+          waits_for_freed_(counting[freed]) {
         constexpr uint32_t ours = 1, others = 2;
         slots_.listen({.owner =
                            [this](const slot& who) {
@@ -151,6 +216,12 @@ public:
                                else if (counter == exit)
                                    others_exits_ += n;
                            }});
+        connections_.listen({.before_us = {}, .moved = [this](uint32_t, const connection& c, const Traffic& moved) {
+                                 if (c.net_namespace == network_)
+                                     counted_[retransmits] += moved.retransmits;
+                                 else
+                                     others_connected_ |= c.protocol == IPPROTO_TCP;
+                             }});
         for (const char* width : {"", "32"}) {
             std::string path =
                 std::filesystem::read_symlink("/proc/self/exe").parent_path() / (std::string("ebpf-workload") + width);
@@ -169,8 +240,8 @@ public:
 
     const std::vector<std::string>& found() const { return programs_found_; }
 
-    // No task but the workload's ended since the last operation.
-    bool was_alone() const { return others_exits_ == 0; }
+    // Nobody but the workload did what counts for nobody in particular: ended, connected.
+    bool was_alone() const { return others_exits_ == 0 && !others_connected_; }
 
     std::vector<std::string> operations(const std::string& program) {
         std::istringstream list(output_of({program, "--list"}));
@@ -201,7 +272,11 @@ public:
         close(out[1]);
         int status = wait_for(pid);
         if (WIFSTOPPED(status)) {
-            slots_.fold(true);
+            fold();
+            struct stat network;
+            network_ = stat(fmt::format("/proc/{}/ns/net", pid).c_str(), &network) ? 0 : network.st_ino;
+            if (stat("/proc/self/ns/net", &network) == 0 && network_ == network.st_ino) network_ = 0;
+            others_connected_ = false;
             counted_ = {};
             kill(pid, SIGCONT);
             status = wait_for(pid);
@@ -230,14 +305,19 @@ private:
             usleep(2000);
             if (programs_.memory().shared->asked) {
                 programs_.hear();
-                slots_.fold();
+                fold(false);
             }
         }
     }
 
+    void fold(bool everything = true) {
+        slots_.fold(everything);
+        connections_.fold(std::chrono::steady_clock::now().time_since_epoch().count(), everything);
+    }
+
     // All has happened by the second stop but the freeing of the tasks, which follows by a grace period.
     void settle() {
-        slots_.fold(true);
+        fold();
         for (int rounds = 0; waits_for_freed_ && counted_[freed] < counted_[exit] && rounds < 500; rounds++) {
             usleep(10'000);
             slots_.fold(true);
@@ -256,13 +336,17 @@ private:
 
     Programs& programs_;
     Slots slots_;
+    Connections connections_;
     const std::string folder_;
     const bool waits_for_freed_;
     const std::string name_ = fmt::format("check-{}", getpid());
     std::vector<std::string> programs_found_;
     Counters counted_{};
     uint64_t others_exits_ = 0;
-    static constexpr int exit = COUNTER(process, exit_tasks), freed = COUNTER(process, freed_calls);
+    ino_t network_ = 0;  // of the workload, if it has one of its own
+    bool others_connected_ = false;
+    static constexpr int exit = COUNTER(process, exit_tasks), freed = COUNTER(process, freed_calls),
+                         retransmits = COUNTER(socket, retransmit_calls);
 };
 
 struct HowCounted {
@@ -275,9 +359,7 @@ std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::
     std::map<int, HowCounted> how;
     for (const Attachment& a : programs.plan().attachments) {
         HookRef ref = hook_ref(a.hook);
-        uint64_t missed = a.way == Way::Syscalls
-                              ? now.missed_syscalls - before.missed_syscalls
-                              : now.missed[static_cast<size_t>(a.hook)] - before.missed[static_cast<size_t>(a.hook)];
+        uint64_t missed = now.missed[static_cast<size_t>(a.hook)] - before.missed[static_cast<size_t>(a.hook)];
         missed += programs.memory().shared->lost_results[a.hook];
         for (int i = 0; i < ref.hook.kind.calls + ref.hook.kind.errors + ref.hook.kind.bytes; i++) {
             HowCounted& h = how[ref.first_counter() + i];
@@ -293,9 +375,9 @@ std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::
 constexpr long count = 200;
 constexpr uint64_t bytes_a_call = 100;
 
-bool uses_syscalls(const Programs& programs) {
+bool hooks_functions(const Programs& programs) {
     for (const Attachment& a : programs.plan().attachments)
-        if (a.way == Way::Syscalls) return true;
+        if (a.way != Way::Syscalls && a.way != Way::Tracepoint) return true;
     return false;
 }
 
@@ -308,7 +390,7 @@ bool check_counters(const Config& config, Programs& programs) {
     };
     CounterSet counting = programs.plan().counted(config);
     Workload workload(programs, counting);
-    bool syscalls = uses_syscalls(programs), all_right = true;
+    bool functions = hooks_functions(programs), all_right = true;
     std::array<Line, COUNTERS> lines;
     Programs::Statistics before = programs.statistics();
 
@@ -319,7 +401,7 @@ bool check_counters(const Config& config, Programs& programs) {
             for (const Expectation& e : expectations)
                 if (operation == e.operation) {
                     any = true;
-                    if (e.seen == Everywhere || (e.seen == InSyscalls) == syscalls)
+                    if (e.seen == Everywhere || (e.seen == InFunctions) == functions)
                         expected[static_cast<size_t>(e.counter)] = &e;
                 }
             if (!any) continue;
@@ -334,10 +416,11 @@ bool check_counters(const Config& config, Programs& programs) {
             for (size_t c = 0; c < COUNTERS; c++) {
                 if (!counting[c] || (expected[c] && expected[c]->outcome == Any)) continue;
                 uint64_t want = expected[c] ? made.of(expected[c]->outcome) : 0;
-                // A task's release is counted for nobody in particular: others' may be among them, and its freeing comes
+                // These are counted for nobody in particular: others' may be among them; and the freeing of a task comes
                 // later by a grace period, so that a few of the last operation's may be too.
                 constexpr uint64_t few = 10;
-                bool anybodys = c == COUNTER(process, release_calls) || c == COUNTER(process, freed_calls);
+                bool anybodys = c == COUNTER(process, release_calls) || c == COUNTER(process, freed_calls) ||
+                                c == COUNTER(socket, accepts_tcp) || c == COUNTER(socket, retransmit_calls);
                 uint64_t most = !anybodys ? want : workload.was_alone() ? want + few : UINT64_MAX;
                 Line& line = lines[c];
                 line.made += want;

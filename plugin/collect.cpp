@@ -9,9 +9,12 @@
 #include <ctime>
 #include <optional>
 #include <sstream>
+#include <unordered_map>
 #include <utility>
 #include "charts.h"
+#include "connection_table.h"
 #include "error.h"
+#include "network.h"
 #include "process_table.h"
 #include "processes.h"
 #include "self.h"
@@ -47,17 +50,23 @@ public:
     Loop(const Config& config, Programs& programs, const Run& run)
         : programs_(programs),
           run_(run),
+          config_(config),
           slots_(programs.memory()),
-          charts_(programs.plan().counted(config), config.chart_names, run.update_every, source(programs, run)),
+          charts_(programs.plan().counted(config), config.chart_names, run.update_every, by_syscalls()),
           self_(programs, config, run.update_every),
-          out_(STDOUT_FILENO),
-          config_(config) {
+          out_(STDOUT_FILENO) {
         if (config.identities()) tell_apart();
+        if (config.group_on[socket_group])
+            network_.emplace(config, programs.connections(), run.update_every, root_,
+                             processes_ ? &*processes_ : nullptr,
+                             [this](Owner who, int counter, uint64_t n) { slots_.credit(who, counter, n); });
+        programs_.listen([this](const void* news, size_t bytes) { hear(news, bytes); });
         poll_ = check(epoll_create1(EPOLL_CLOEXEC), "create the event loop");
         sigset_t set = ending_signals();
         signals_ = check(signalfd(-1, &set, SFD_CLOEXEC), "watch the signals");
         watch(signals_);
         watch(programs.news_fd());
+        if (network_ && network_->names_fd() >= 0) watch(network_->names_fd());
         if (is_pipe(STDIN_FILENO)) watch(STDIN_FILENO);
         // A reader that has stopped reading must not keep us from ending.
         if (is_pipe(STDOUT_FILENO)) fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
@@ -72,20 +81,23 @@ public:
 
     void run() {
         charts_.define(out_);
-        if (run_.functions && processes_)
-            out_ << fmt::format("FUNCTION GLOBAL \"ebpf-processes\" 10 \"{}\" \"top\" \"members\" 100 3\n",
-                                process_table_help);
-        if (run_.self) self_.define(out_);
+        if (run_.agent.functions() && processes_)
+            out_ << run_.agent.function_line("ebpf-processes", process_table_help);
+        if (run_.agent.functions() && network_)
+            out_ << run_.agent.function_line("ebpf-connections", connection_table_help);
+        if (run_.agent.self_charts()) self_.define(out_);
         write();
         malloc_trim(0);  // the kernel's type information was in there, and all of /proc
         plan_next();
         while (!end_) {
             if (!calls_.empty() && clock_ns(CLOCK_MONOTONIC) >= answer_at_) answer();
+            if (network_ && network_->is_looking()) look_at_sockets();
             int64_t until = calls_.empty() ? next_ : std::min(next_, answer_at_);
             int64_t wait = until - clock_ns(CLOCK_MONOTONIC);
             if (wait > 0) {
                 epoll_event event;
                 int timeout = static_cast<int>(std::min<int64_t>((wait + 999'999) / 1'000'000, INT32_MAX));
+                if (network_ && network_->is_looking()) timeout = 0;
                 int n = epoll_wait(poll_, &event, 1, timeout);
                 if (n < 0 && errno != EINTR) check(n, "wait");
                 if (n > 0) happened(event);
@@ -101,11 +113,21 @@ public:
 private:
     // For whom each process counts.
     void tell_apart() {
-        const char* prefix = std::getenv("NETDATA_HOST_PREFIX");
-        std::string root = prefix ? prefix : "", proc = root + "/proc";
-        if (config_.cgroups) cgroups_.emplace(root, config_.cgroups_matching);
-        bool hosts = in_first_pid_namespace() || proc != "/proc";
-        processes_.emplace(rules(), cgroups_ ? &*cgroups_ : nullptr, hosts ? proc : "");
+        std::string proc = root_ + "/proc";
+        if (!in_first_pid_namespace() && root_.empty()) {
+            log(Severity::Warning,
+                "this is a pid namespace, whose /proc has not the kernel's ids: processes that run already count for "
+                "the application of the name alone that their threads have; NETDATA_HOST_PREFIX names the host's root");
+            proc = "";
+        }
+        if (config_.cgroups) {
+            cgroups_.emplace(root_, proc, config_.cgroups_matching);
+            if (proc.empty() && !cgroups_->by_ids())
+                log(Severity::Warning,
+                    "containers and services are not told apart: the old control groups are known by process, and this "
+                    "/proc is a pid namespace's; NETDATA_HOST_PREFIX names the host's root");
+        }
+        processes_.emplace(rules(), cgroups_ ? &*cgroups_ : nullptr, proc);
         slots_.listen({.owner =
                            [this](const slot& s) {
                                if (processes_->lacks_command(s)) programs_.hear();
@@ -113,13 +135,9 @@ private:
                            },
                        .counted = [this](Owner who, int counter, uint64_t n) { processes_->counted(who, counter, n); },
                        .freed = [this](Owner who, const slot& s) { processes_->freed(who, s); }});
-        programs_.listen([this](const void* news, size_t bytes) {
-            if (bytes == sizeof(executed_news)) processes_->executes(*static_cast<const executed_news*>(news));
-            if (bytes == sizeof(moved_news)) moved_.push_back(*static_cast<const moved_news*>(news));
-        });
         CounterSet counted = programs_.plan().counted(config_);
         auto show = [&](Audience audience, std::deque<Member>& members) {
-            shares_.emplace_back(audience, counted, config_, run_.update_every, run_.labels, source(programs_, run_),
+            shares_.emplace_back(audience, counted, config_, run_.update_every, run_.agent.labels(), by_syscalls(),
                                  members);
         };
         if (config_.apps) show(Audience::Apps, processes_->apps());
@@ -129,6 +147,14 @@ private:
         }
     }
 
+    // What the kernel side tells: the sizes differ.
+    void hear(const void* news, size_t bytes) {
+        if (bytes == sizeof(executed_news) && processes_)
+            processes_->executes(*static_cast<const executed_news*>(news));
+        if (bytes == sizeof(moved_news)) moved_.push_back(*static_cast<const moved_news*>(news));
+        if (network_) network_->hear(news, bytes);
+    }
+
     AppRules rules() const {
         AppRules rules;
         if (!config_.apps) return rules;
@@ -136,7 +162,7 @@ private:
         std::string file = find_app_rules(user_config_folders(), stock_config_folders());
         if (file.empty())
             complaints.emplace_back(
-                "there is no apps_groups.conf, neither of yours nor of Netdata's: every process counts for `other`");
+                "there is neither apps_groups.conf nor ebpf_apps_groups.conf: every process counts for `other`");
         else
             try {
                 rules.read(file, complaints);
@@ -147,10 +173,9 @@ private:
         return rules;
     }
 
-    static std::string source(const Programs& programs, const Run& run) {
-        for (const Attachment& a : programs.plan().attachments)
-            if (run.labels && a.way == Way::Syscalls) return "syscalls";
-        return "";
+    // Those that say so in a label.
+    CounterSet by_syscalls() const {
+        return run_.agent.labels() ? programs_.plan().counted_by(Way::Syscalls, config_) : CounterSet{};
     }
 
     void watch(int fd, uint32_t events = EPOLLIN) {
@@ -171,6 +196,8 @@ private:
             read_command();
         else if (event.data.fd == STDOUT_FILENO)
             write();
+        else if (network_ && event.data.fd == network_->names_fd())
+            network_->hear_names();
         else
             fold(false);
     }
@@ -190,8 +217,11 @@ private:
     void fold(bool everything) {
         programs_.hear();
         slots_.fold(everything);
+        if (network_) network_->fold(clock_ns(CLOCK_MONOTONIC), everything);
+        std::unordered_map<uint32_t, uint32_t> now_in;
         for (const moved_news& moved : std::exchange(moved_, {}))
-            slots_.move(moved.tgid, processes_->moved(moved.tgid, moved.cgroup));
+            now_in[moved.tgid] = processes_->moved(moved.tgid, moved.cgroup);
+        slots_.move(now_in);
         if (processes_) processes_->folded(everything);
     }
 
@@ -229,7 +259,10 @@ private:
         arguments >> name;
         bool info = false;
         while (arguments >> argument) info |= argument == "info";
-        if (name != "ebpf-processes" || !processes_)
+        if (name == "ebpf-connections" && network_) {
+            if (!info) return network_->ask(transaction);
+            reply(transaction, 200, connection_table_info(run_.update_every));
+        } else if (name != "ebpf-processes" || !processes_)
             reply(transaction, 404, function_error(404, "ebpf.plugin has no function " + name));
         else if (info)
             reply(transaction, 200, process_table_info(run_.update_every));
@@ -265,6 +298,15 @@ private:
         write();
     }
 
+    void look_at_sockets() {
+        network_->look_on();
+        if (network_->is_looking()) return;
+        fold(false);
+        auto [calls, table] = network_->answer(clock_ns(CLOCK_MONOTONIC));
+        for (const std::string& transaction : calls) reply(transaction, 200, table);
+        if (!calls.empty()) write();
+    }
+
     void write() {
         bool was_waiting = waiting_for_room_;
         waiting_for_room_ = !out_.flush();
@@ -291,7 +333,9 @@ private:
         last_ = begin;
         charts_.update(out_, totals, elapsed);
         for (ShareCharts& shares : shares_) shares.update(out_, elapsed, begin, self_.missed_calls());
-        if (run_.self) self_.update(out_, slots_, elapsed);
+        if (network_) network_->update(out_, elapsed, begin);
+        if (run_.agent.self_charts())
+            self_.update(out_, slots_, network_ ? &network_->connections() : nullptr, elapsed);
         int64_t late = begin - next_;
         plan_next();
         write();
@@ -301,11 +345,13 @@ private:
 
     Programs& programs_;
     const Run run_;
+    const Config& config_;
     Slots slots_;
     Charts charts_;
     SelfCharts self_;
     Writer out_;
-    const Config& config_;
+    const std::string root_ = std::getenv("NETDATA_HOST_PREFIX") ? std::getenv("NETDATA_HOST_PREFIX") : "";
+    std::optional<Network> network_;
     std::optional<Cgroups> cgroups_;
     std::optional<Processes> processes_;
     std::deque<ShareCharts> shares_;

@@ -1,13 +1,12 @@
 // The loop: one thread waits, folds and writes until somebody ends it.
 #pragma once
+#include "agent.h"
 #include "bpf.h"
 
 struct Run {
-    bool functions = false;  // the agent takes FUNCTION
-    int update_every = 1;    // seconds
-    long ticks = 0;          // updates to print, then end; 0: until told to
-    bool labels = true;      // the agent takes CLABEL
-    bool self = true;        // with the charts about the plugin itself
+    int update_every = 1;  // seconds
+    long ticks = 0;        // updates to print, then end; 0: until told to
+    Agent agent;           // whom to speak to
 };
 
 // Prints the charts, then their values at every multiple of `update_every` of the clock. Returns when it is told to end:

@@ -7,12 +7,13 @@
 #include <cstdlib>
 #include <variant>
 #include "error.h"
+#include "words.h"
 
 namespace {
 
 // How a value is read is decided by the type of the field that it goes to.
 using Field = std::variant<int Config::*, unsigned Config::*, bool Config::*, std::string Config::*, LoadMode Config::*,
-                           ChartNames Config::*, Attach Config::*>;
+                           ChartNames Config::*, Attach Config::*, ListSetting Config::*>;
 
 struct Choice {
     const char* name;
@@ -43,22 +44,52 @@ const Key keys[] = {
     {"global", "cgroups matching", &Config::cgroups_matching},
     {"global", "obsolete after", &Config::obsolete_after, 10, 1 << 30},
     {"global", "pid table size", &Config::pid_table_size, 64, 1 << 20},
+    {"global", "connection table size", &Config::connection_table_size, 64, 1 << 20},
     {"global", "btf path", &Config::btf_path},
     {"global", "run time statistics", &Config::run_time},
+    {"network viewer", "enabled", &Config::viewer_enabled},
+    {"network viewer", "maximum dimensions", &Config::most_dimensions, 2, 100'000},
+    {"network viewer", "resolve hostname ips", &Config::resolve_hosts},
+    {"network viewer", "resolve hostnames", &Config::resolve_hosts, 0, 0, Key::OtherSpelling},
+    {"network viewer", "resolve service names", &Config::resolve_services},
+    {"network viewer", "ports", &Config::ports},
+    {"network viewer", "ips", &Config::ips},
+    {"network viewer", "hostnames", &Config::hostnames},
 };
 
-// The switches of the groups; a name may govern several. A group's own key wins over `process` of the first releases.
+constexpr const char* services = "service name";
+
+// Later releases have another name for one of the sections.
+std::string known_section(const std::string& section) {
+    return section == "network connections" ? "network viewer" : section;
+}
+
+// The switches of the groups and of the viewer. Names of the first releases govern several; what has a key of its own goes
+// by that, wherever it stands.
 constexpr const char* programs = "ebpf programs";
-struct GroupKey {
+constexpr size_t viewer_switch = GROUP_COUNT;
+struct ProgramKey {
     const char* name;
-    std::vector<int> groups;
+    std::vector<size_t> own, others{};
     bool documented = true;
+
+    std::vector<size_t> all() const {
+        std::vector<size_t> both = own;
+        both.insert(both.end(), others.begin(), others.end());
+        return both;
+    }
 };
-const std::vector<GroupKey>& group_keys() {
-    static const std::vector<GroupKey> all = {{"process", {process_group, file_group, vfs_group}},
-                                              {"file", {file_group}},
-                                              {"fd", {file_group}, false},
-                                              {"vfs", {vfs_group}}};
+const std::vector<ProgramKey>& program_keys() {
+    static const std::vector<ProgramKey> all = {
+        {"process", {process_group}, {file_group, vfs_group}},
+        {"file", {file_group}},
+        {"fd", {file_group}, {}, false},
+        {"vfs", {vfs_group}},
+        {"socket", {socket_group}},
+        {"network viewer", {}, {socket_group, viewer_switch}},
+        {"network connections", {viewer_switch}},
+        {"network connection monitoring", {viewer_switch}, {}, false},
+    };
     return all;
 }
 
@@ -66,11 +97,6 @@ std::string trimmed(std::string text) {
     auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
     while (!text.empty() && blank(text.back())) text.pop_back();
     text.erase(0, std::distance(text.begin(), std::find_if_not(text.begin(), text.end(), blank)));
-    return text;
-}
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
     return text;
 }
 
@@ -124,11 +150,12 @@ std::string parse_number(const std::string& text, long least, long most, Number&
     return value = static_cast<Number>(number), "";
 }
 
-std::string set(Config& config, const Key& key, const std::string& text) {
+std::string set(Config& config, const Key& key, const std::string& text, const std::string& where) {
     struct Parse {
         Config& config;
         const Key& key;
         const std::string& text;
+        const std::string& where;
         std::string operator()(int Config::*field) const {
             return parse_number(text, key.least, key.most, config.*field);
         }
@@ -141,13 +168,14 @@ std::string set(Config& config, const Key& key, const std::string& text) {
         }
         std::string operator()(Attach Config::*field) const { return parse_choice(text, attach_ways, config.*field); }
         std::string operator()(std::string Config::*field) const { return config.*field = text, ""; }
+        std::string operator()(ListSetting Config::*field) const { return config.*field = {text, where}, ""; }
         std::string operator()(bool Config::*field) const {
             bool value;
             if (!parse_bool(text, value)) return "yes or no";
             return config.*field = value != (key.sort == Key::Inverted), "";
         }
     };
-    return std::visit(Parse{config, key, text}, key.field);
+    return std::visit(Parse{config, key, text, where}, key.field);
 }
 
 struct Reader {
@@ -156,7 +184,7 @@ struct Reader {
     Config& config;
     std::vector<std::string>& complaints;
     std::string last_unknown_section;
-    std::array<bool, GROUP_COUNT> set_by_own_key{};
+    std::array<bool, GROUP_COUNT + 1> set_by_own_key{};
 
     template <class... Args>
     void complain(int line, fmt::format_string<Args...> format, Args&&... args) {
@@ -167,50 +195,68 @@ struct Reader {
         std::string nearest;
         size_t best = SIZE_MAX;
         auto consider = [&](const std::string& in, const std::string& key) {
-            size_t d = distance(lower(name), key) + (in == section ? 0 : 1);
-            if (d < best) best = d, nearest = (in == section ? "" : "[" + in + "] ") + key;
+            bool here = in == known_section(section);
+            size_t d = distance(lower(name), key) + (here ? 0 : 1);
+            if (d < best) best = d, nearest = (here ? "" : "[" + in + "] ") + key;
         };
         for (const Key& key : keys) consider(key.section, key.name);
-        for (const GroupKey& key : group_keys()) consider(programs, key.name);
+        for (const ProgramKey& key : program_keys()) consider(programs, key.name);
         complain(line, "unknown key `{}` in [{}], passed over; the nearest is `{}`", name, section, nearest);
     }
 
+    bool& on(size_t which) { return which == viewer_switch ? config.viewer_program : config.group_on[which]; }
+
     void program(int line, const std::string& name, const std::string& text) {
-        auto key =
-            std::find_if(group_keys().begin(), group_keys().end(), [&](const GroupKey& k) { return name == k.name; });
-        if (key == group_keys().end()) {
+        auto key = std::find_if(program_keys().begin(), program_keys().end(),
+                                [&](const ProgramKey& k) { return name == k.name; });
+        if (key == program_keys().end()) {
             if (!foreign) unknown_key(line, programs, name);
             return;
         }
-        bool on;
-        if (!parse_bool(text, on))
+        bool value;
+        if (!parse_bool(text, value))
             return complain(line, "`{}` = `{}` is not understood: yes or no; left at {}", name, text,
-                            config.group_on[key->groups[0]] ? "yes" : "no");
-        for (size_t i = 0; i < key->groups.size(); i++) {
-            int group = key->groups[i];
-            bool own = i == 0;
-            if (own || !set_by_own_key[group]) config.group_on[group] = on;
-            if (own) set_by_own_key[group] = true;
-        }
+                            on(key->all()[0]) ? "yes" : "no");
+        for (size_t which : key->own) on(which) = value, set_by_own_key[which] = true;
+        for (size_t which : key->others)
+            if (!set_by_own_key[which]) on(which) = value;
+    }
+
+    void service(int line, const std::string& port, const std::string& name) {
+        constexpr size_t longest = 60;
+        uint16_t number = 0;
+        if (std::string allowed = parse_number(port, 1, 65535, number); !allowed.empty())
+            return complain(line, "`{}` in [{}] is not understood: a port, {}; passed over", port, services, allowed);
+        bool right = !name.empty() && name.size() <= longest && std::none_of(name.begin(), name.end(), [](char c) {
+            return c == '"' || c == '\'' || c == '\\' || (c >= 0 && c < ' ') || c == '\x7f';
+        });
+        if (!right)
+            return complain(line,
+                            "`{}` = `{}` is not understood: a name of at most {} bytes without quotes and backslashes; "
+                            "passed over",
+                            port, name, longest);
+        config.service_names[number] = name;
     }
 
     void value(int line, std::string section, std::string name, const std::string& text) {
         section = trimmed(section);
         name = lower(trimmed(name));
         if (section == programs) return program(line, name, text);
-        bool known_section = false;
+        if (section == services) return service(line, name, text);
+        bool known = false;
         for (const Key& key : keys) {
-            if (section != key.section) continue;
-            known_section = true;
+            if (known_section(section) != key.section) continue;
+            known = true;
             if (name != key.name) continue;
-            if (std::string allowed = set(config, key, text); !allowed.empty())
+            if (std::string allowed = set(config, key, text, fmt::format("{}:{}", file, line)); !allowed.empty())
                 complain(line, "`{}` = `{}` is not understood: {}; the default stands", name, text, allowed);
             return;
         }
         if (foreign) return;
-        if (known_section) return unknown_key(line, section, name);
+        if (known) return unknown_key(line, section, name);
         if (section != last_unknown_section || section.empty())
-            complain(line, "unknown section [{}], passed over; there are [global] and [{}]", section, programs);
+            complain(line, "unknown section [{}], passed over; there are [global], [{}], [network viewer] and [{}]",
+                     section, programs, services);
         last_unknown_section = section;
     }
 };
@@ -237,31 +283,47 @@ void read_config(const std::string& file, bool foreign, Config& config, std::vec
     struct Lines {
         FILE* in;
         Reader& reader;
-        std::string text{};
+        std::string text{}, long_value{};
         int line = 0;
     } lines{in.get(), reader};
 
     // inih tells no line numbers, takes an indented line for a part of the one before, and a line that is longer than its
-    // buffer for two; so the lines pass through here on their way.
+    // buffer for two; so the lines pass through here on their way. Of a long one, as lists of addresses are, inih gets the
+    // name alone.
     auto next_line = [](char* out, int size, void* stream) -> char* {
+        constexpr size_t longest_line = 1 << 16;
         auto& from = *static_cast<Lines*>(stream);
         from.text.clear();
+        from.long_value.clear();
         int c;
-        while ((c = std::fgetc(from.in)) != EOF && c != '\n') from.text += c ? static_cast<char>(c) : '?';
+        while ((c = std::fgetc(from.in)) != EOF && c != '\n')
+            if (from.text.size() <= longest_line) from.text += c ? static_cast<char>(c) : '?';
         if (c == EOF && from.text.empty()) return nullptr;
         from.line++;
+        bool whole = from.text.size() <= longest_line;
         from.text = trimmed(from.text);
-        bool comment = from.text.starts_with('#') || from.text.starts_with(';');
-        if (from.text.size() + 2 > static_cast<size_t>(size)) {
-            if (!comment && !from.reader.foreign)
-                from.reader.complain(from.line, "the line is longer than {} bytes, passed over", size - 2);
-            from.text.clear();
+        auto room = static_cast<size_t>(size) - 2;  // for the end of the line and that of the text
+        if (from.text.size() > room) {
+            size_t name_end = from.text.find_first_of("=:");
+            bool comment = from.text.starts_with('#') || from.text.starts_with(';');
+            if (whole && !comment && name_end < room) {
+                from.long_value = from.text.substr(name_end + 1);
+                for (const char* remark : {" ;", "\t;"})
+                    from.long_value.resize(std::min(from.long_value.find(remark), from.long_value.size()));
+                from.text.resize(name_end + 1);
+            } else {
+                if (!comment && !from.reader.foreign)
+                    from.reader.complain(from.line, "the line is longer than {} bytes, passed over",
+                                         whole ? room : longest_line);
+                from.text.clear();
+            }
         }
         std::memcpy(out, (from.text + "\n").c_str(), from.text.size() + 2);
         return out;
     };
     auto handler = [](void* user, const char* section, const char* name, const char* value) -> int {
         auto& from = *static_cast<Lines*>(user);
+        if (!from.long_value.empty()) value = from.long_value.c_str();
         from.reader.value(from.line, section, name, trimmed(value ? value : ""));
         return 1;
     };
@@ -273,7 +335,7 @@ void read_config(const std::string& file, bool foreign, Config& config, std::vec
 
 std::string set_key(Config& config, const std::string& name, const std::string& text) {
     for (const Key& key : keys)
-        if (name == key.name) return set(config, key, text);
+        if (name == key.name) return set(config, key, text, name);
     throw std::out_of_range(name);
 }
 
@@ -304,7 +366,8 @@ std::vector<std::string> documented_keys() {
     std::vector<std::string> all;
     for (const Key& key : keys)
         if (key.sort == Key::Documented) all.push_back(std::string(key.section) + "|" + key.name);
-    for (const GroupKey& key : group_keys())
+    for (const ProgramKey& key : program_keys())
         if (key.documented) all.push_back(std::string(programs) + "|" + key.name);
+    for (const auto& [port, name] : Config().service_names) all.push_back(fmt::format("{}|{}", services, port));
     return all;
 }

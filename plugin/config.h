@@ -1,10 +1,12 @@
 // What the user set: the key table, and how ebpf.conf is found and read.
 #pragma once
 #include <array>
+#include <map>
 #include <string>
 #include <vector>
 #include "groups.h"
 #include "kernel.h"
+#include "net_filter.h"
 
 enum class Attach { Auto, Trampoline, Probe, Syscalls };
 enum class LoadMode { Entry, Return };
@@ -15,18 +17,29 @@ struct Config {
     LoadMode load_mode = LoadMode::Entry;
     ChartNames chart_names = ChartNames::Classic;
     Attach attach = Attach::Auto;
-    unsigned pid_table_size = 0;   // slots; 0: four times the threads at the start
-    std::string btf_path;          // "": the kernel's own
-    bool apps = true;              // charts for each application
-    bool cgroups = true;           // charts for each container and service
-    std::string cgroups_matching;  // a simple pattern of paths that goes before our own rules; "" for none
-    int obsolete_after = 600;      // seconds that charts stay when what they are about has no process any more
-    bool run_time = false;         // chart the kernel time of our programs
+    unsigned pid_table_size = 0;         // slots; 0: four times the threads at the start
+    unsigned connection_table_size = 0;  // rows; 0: four times the sockets at the start
+    std::string btf_path;                // "": the kernel's own
+    bool apps = true;                    // charts for each application
+    bool cgroups = true;                 // charts for each container and service
+    std::string cgroups_matching;        // a simple pattern of paths that goes before our own rules; "" for none
+    int obsolete_after = 600;            // seconds that charts stay when what they are about has no process any more
+    bool run_time = false;               // chart the kernel time of our programs
     std::array<bool, GROUP_COUNT> group_on;
+
+    // The charts of connections.
+    bool viewer_program = true;      // the switch in [ebpf programs]
+    bool viewer_enabled = true;      // that of their own section
+    unsigned most_dimensions = 500;  // of a chart; sent and received are two
+    bool resolve_hosts = false;      // show names of hosts, not addresses
+    bool resolve_services = true;    // show names of /etc/services, not ports
+    ListSetting ports{all_ports}, ips{private_networks}, hostnames{all_hosts};
+    std::map<uint16_t, std::string> service_names{{19999, "Netdata"}};
 
     Config() { group_on.fill(true); }
     bool returns() const { return load_mode == LoadMode::Return; }
     bool identities() const { return apps || cgroups; }
+    bool viewer() const { return viewer_program && viewer_enabled; }
 };
 
 // Reads one file into `config`. Each value or key that is wrong costs itself alone, and is told in `complaints` with

@@ -23,3 +23,5 @@ inline HookRef hook_ref(int id) {
             return {group, group.hooks[id - group.first_hook], id};
     throw std::out_of_range("no such hook");
 }
+
+const std::string& counter_name(int counter);  // "vfs read calls"

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -68,15 +69,22 @@ const std::vector<bpf_insn> compare_exchange = {
     nothing[1],
 };
 
+const std::vector<bpf_insn> memory_read = {
+    {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10, .off = 0, .imm = 0},
+    // NOLINTNEXTLINE(misc-redundant-expression)
+    {.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .src_reg = 0, .off = 0, .imm = -8},
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .src_reg = 0, .off = 0, .imm = 8},
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .src_reg = 0, .off = 0, .imm = 0},
+    {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_probe_read_kernel},
+    nothing[0],
+    nothing[1],
+};
+
 // Only creates the probe, which neither patches the kernel nor waits for anything.
 int try_probe(const std::string& function) {
     std::ifstream file("/sys/bus/event_source/devices/kprobe/type");
     perf_event_attr attr{};
-    if (!(file >> attr.type))  // before 4.17 libbpf writes to tracefs instead
-        return access("/sys/kernel/tracing/kprobe_events", W_OK) &&
-                       access("/sys/kernel/debug/tracing/kprobe_events", W_OK)
-                   ? ENOENT
-                   : 0;
+    if (!(file >> attr.type)) return ENOENT;  // libbpf would make events in tracefs, which stay if we are killed
     attr.size = sizeof attr;
     attr.config1 = reinterpret_cast<__u64>(function.c_str());
     Fd fd(static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
@@ -98,11 +106,22 @@ int try_probe_multi() {
 }
 
 constexpr const char* no_kprobes =
-    "this kernel is built without them (CONFIG_KPROBE_EVENTS), or tracefs is not mounted";
+    "this kernel is built without them (CONFIG_KPROBE_EVENTS), or /sys/bus/event_source/devices/kprobe is not to be "
+    "read";
+
+constexpr const char* locked_down = "forbidden by the kernel's lockdown (confidentiality)";
 
 std::string because(int code) {
     if (code == 524) return "not supported by this kernel (ENOTSUPP)";
     return std::strerror(code);
+}
+
+// The SELinux context that this process runs in where SELinux enforces its policy (or does not let us see whether), else "".
+std::string enforced_context() {
+    std::string enforce, context;
+    std::ifstream("/sys/fs/selinux/enforce") >> enforce;
+    std::ifstream("/proc/self/attr/current") >> context;
+    return enforce == "0" || std::count(context.begin(), context.end(), ':') < 2 ? "" : context.c_str();
 }
 
 }  // namespace
@@ -114,6 +133,13 @@ std::string btf_file(const std::string& path) {
 
 Kernel ask_kernel(const std::string& btf_path) {
     if (int code = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, nothing)) {
+        if (std::string context = enforced_context(); code == EACCES && !context.empty())
+            throw Error(
+                fmt::format("SELinux lets {} load no eBPF program ({}): run selinux/install.sh, which comes with "
+                            "ebpf.plugin, for a policy that lets it; `ausearch -m avc -c ebpf.plugin` shows what "
+                            "is denied",
+                            context, because(code)),
+                code);
         if (code == EPERM || code == EACCES)
             throw Error("the kernel lets this user load no eBPF program (" + because(code) +
                             "): run as root, or give the file the rights it needs: "
@@ -124,7 +150,10 @@ Kernel ask_kernel(const std::string& btf_path) {
     }
 
     Kernel kernel;
-    kernel.compare_exchange = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, compare_exchange);
+    // The object for kernels that can also names a function of theirs, which libbpf looks for in their own types.
+    kernel.compare_exchange =
+        access("/sys/kernel/btf/vmlinux", R_OK) == 0 && !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, compare_exchange);
+    kernel.reads_memory = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, memory_read);
 
     std::string file = btf_file(btf_path);
     std::unique_ptr<btf, Destroy<btf__free>> types(file.empty() ? btf__load_vmlinux_btf()
@@ -141,7 +170,8 @@ Kernel ask_kernel(const std::string& btf_path) {
             for (const char* function : hook.functions)
                 if (function)
                     for (const char* prefix : {"", "__x64_", "__arm64_"}) wanted[std::string(prefix) + function] = true;
-            if (hook.event) wanted[std::string("btf_trace_") + hook.event] = true;
+            for (const char* event : {hook.event, hook.shared_event})
+                if (event) wanted[std::string("btf_trace_") + event] = true;
         }
     wanted["btf_trace_sys_exit"] = true;
 
@@ -171,7 +201,10 @@ Kernel ask_kernel(const std::string& btf_path) {
         if (int code = try_load(BPF_PROG_TYPE_KPROBE, nothing))
             kernel.refused[Way::Probe] = "kprobe programs: " + because(code);
         else if (int probe = try_probe(function))
-            kernel.refused[Way::Probe] = "kprobes: " + (probe == ENOENT ? std::string(no_kprobes) : because(probe));
+            kernel.refused[Way::Probe] =
+                std::string("kprobes: ") + (probe == ENOENT                          ? no_kprobes
+                                            : probe == EPERM && !kernel.reads_memory ? locked_down
+                                                                                     : because(probe));
         if (int code = try_probe_multi()) kernel.refused[Way::ProbeMulti] = "kprobe.multi: " + because(code);
     }
     if (!sys_exit)

@@ -1,4 +1,5 @@
 // ebpf.plugin: arguments and settings, then the plan, the test or the loop.
+#include <fcntl.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <cstdlib>
@@ -102,6 +103,14 @@ int disable(const std::string& why) {
     return 0;
 }
 
+// What was closed when we were started: nothing else may get its number. (Read only: output still fails, and says so.)
+void open_standard_files() {
+    int fd;
+    do fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+}
+
 int run(const Options& options) {
     Config config = configure(options);
     bool any = false;
@@ -114,6 +123,13 @@ int run(const Options& options) {
     hold_signals();
     try {
         Kernel kernel = ask_kernel(config.btf_path);
+        if (!kernel.reads_memory)
+            log(Severity::Warning,
+                "the kernel's lockdown (confidentiality) refuses kprobes and programs that read memory: what "
+                "trampolines "
+                "and typed tracepoints reach is counted, but a process that ends at once has no command line to tell "
+                "its "
+                "application by; lockdown=integrity on the kernel's command line lifts that");
         if (options.plan) return print_plan(kernel, make_plan(kernel, config)), 0;
         Programs programs = start_programs(kernel, config);
         if (options.check) return check_counters(config, programs) ? 0 : 1;
@@ -128,11 +144,6 @@ int run(const Options& options) {
             log(Severity::Warning, "--ticks `{}` is not understood: a whole number from 1; running until told to end",
                 options.ticks);
         run.ticks = std::max(run.ticks, 0l);
-        const char* version = std::getenv("NETDATA_VERSION");
-        run.labels = !version || takes_labels(version);
-        run.functions = version && takes_functions(version);
-        const char* monitoring = std::getenv("NETDATA_INTERNALS_MONITORING");
-        run.self = !monitoring || std::string_view(monitoring) != "NO";
         collect(config, programs, run);
         return 0;
     } catch (const Error& e) {
@@ -144,6 +155,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+    open_standard_files();
     Options o;
     CLI::App app(
         "Counts what programs do with the Linux kernel, for Netdata. Started by the agent, or by hand as root.",
@@ -159,6 +171,7 @@ int main(int argc, char** argv) try {
                  "Processes and threads; once a group is named, only those named run");
     app.add_flag("--filedescriptor", o.group[file_group], "Files opened and closed");
     app.add_flag("--vfs", o.group[vfs_group], "The virtual file system: reads, writes, removals");
+    app.add_flag("-n,--net", o.group[socket_group], "TCP and UDP: calls, bytes, connections");
     app.add_option("--config", o.config_file, "Read this file instead of ebpf.conf")->option_text("FILE");
     app.add_option("--attach", o.attach, "How to attach: auto, trampoline, probe or syscalls")->option_text("WAY");
     app.add_flag("--plan", o.plan, "Print what would be attached where, and why not, and end");

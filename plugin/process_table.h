@@ -15,5 +15,3 @@ std::string process_table_info(int update_every);
 
 // What is answered instead when something is wrong with the call.
 std::string function_error(int status, const std::string& message);
-
-const std::string& counter_name(int counter);  // "vfs read calls"

@@ -112,16 +112,21 @@ void Processes::scan() {
     inherit();
 }
 
-// From parents to children, as far down as it goes; nobody inherits from process 1.
+// From parents to children, as far down as it goes; nobody inherits from process 1. Each is passed by once on the way up, so
+// that a long chain of processes takes no longer than as many others.
 void Processes::inherit() {
-    for (bool again = true; again;) {
-        again = false;
-        for (auto [tgid, index] : by_tgid_) {
-            uint32_t parent = processes_[index].parent > 1 ? find(processes_[index].parent) : 0;
-            if (app_of_[index] || !parent || !app_of_[parent]) continue;
-            set_app(index, app_of_[parent]);
-            again = true;
+    std::vector<bool> looked_at(processes_.size());
+    std::vector<uint32_t> way;
+    for (auto [tgid, index] : by_tgid_) {
+        way.clear();
+        uint32_t at = index;
+        while (at && !app_of_[at] && !looked_at[at]) {
+            looked_at[at] = true;
+            way.push_back(at);
+            at = processes_[at].parent > 1 ? find(processes_[at].parent) : 0;
         }
+        if (uint32_t app = app_of_[at])
+            for (uint32_t heir : way) set_app(heir, app);
     }
 }
 
@@ -200,8 +205,10 @@ Owner Processes::owner(const slot& s) {
     } else if (!index) {
         index = discover(s.tgid, comm.c_str());
         group(index, command_line(s.tgid), true);
-    } else if (first_thread && comm != processes_[index].comm && !processes_[index].gone) {  // it has renamed itself
-        set_comm(processes_[index], comm);
+    } else if (Process& p = processes_[index];
+               !p.gone && comm != p.comm &&
+               (first_thread || !*p.comm)) {  // it has renamed itself, or /proc hid its name
+        set_comm(p, comm);
         group(index, command_line(s.tgid), true);
     }
 
@@ -252,8 +259,10 @@ void Processes::folded(bool sweep) {
     if (commands_.size() > 10'000) commands_.clear();  // of slots that never came
 
     // A few now and then: whether they are still there, should an exit have escaped the kernel side.
+    // Where process 1 is hidden (hidepid), others are too, and what is not seen there need not be gone.
     constexpr size_t few = 1000;
-    for (size_t i = 0; sweep && i < std::min(few, processes_.size()) && !proc_.empty(); i++) {
+    bool check = sweep && !proc_.empty() && access((proc_ + "/1").c_str(), F_OK) == 0;
+    for (size_t i = 0; check && i < std::min(few, processes_.size()); i++) {
         check_next_ = check_next_ + 1 < processes_.size() ? check_next_ + 1 : 1;
         Process& p = processes_[check_next_];
         if (p.tgid && !p.gone && !p.slots && access((proc_ + "/" + std::to_string(p.tgid)).c_str(), F_OK))
@@ -294,13 +303,22 @@ void Processes::count_process(uint32_t process, int counter, uint64_t n) {
     counts_[process][static_cast<size_t>(counter)] += n;
 }
 
-std::vector<Processes::Row> Processes::rows() const {
+std::optional<Processes::Row> Processes::row(uint32_t tgid) const {
     static const Counters nothing{};
+    uint32_t index = find(tgid);
+    if (!index) return {};
+    auto counts = counts_.find(index);
+    return Row{processes_[index], apps_[app_of_[index]], counts == counts_.end() ? nothing : counts->second};
+}
+
+Owner Processes::owner_of(uint32_t tgid) const {
+    uint32_t index = find(tgid);
+    return {index, processes_[index].cgroup};
+}
+
+std::vector<Processes::Row> Processes::rows() const {
     std::vector<Row> rows;
-    for (auto [tgid, index] : by_tgid_) {
-        auto counts = counts_.find(index);
-        rows.push_back({processes_[index], apps_[app_of_[index]], counts == counts_.end() ? nothing : counts->second});
-    }
+    for (auto [tgid, index] : by_tgid_) rows.push_back(*row(tgid));
     return rows;
 }
 

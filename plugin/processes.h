@@ -26,7 +26,11 @@ public:
     Owner owner(const slot& s);
     void counted(Owner who, int counter, uint64_t n) {
         apps_[app_of_[who.process]].totals[static_cast<size_t>(counter)] += n;
-        if (who.cgroup) (*cgroups_)[who.cgroup].totals[static_cast<size_t>(counter)] += n;
+        if (who.cgroup) {
+            Member& cgroup = (*cgroups_)[who.cgroup];
+            cgroup.totals[static_cast<size_t>(counter)] += n;
+            cgroup.stirred = true;  // by a thread perhaps, whose process is in another one
+        }
         if (tracked_) count_process(who.process, counter, n);
     }
     void freed(Owner who, const slot& s);
@@ -48,6 +52,8 @@ public:
         const Member& app;
         const Counters& counts;
     };
+    std::optional<Row> row(uint32_t tgid) const;  // nothing if we do not know it
+    Owner owner_of(uint32_t tgid) const;
     std::vector<Row> rows() const;  // of all; the counts since track(true) or forget_counts()
     void forget_counts() { counts_.clear(); }
     std::string command(const Process& process) const;  // "" if it is gone

@@ -22,6 +22,9 @@ struct SelfChart {
     std::vector<SelfDimension> dimensions;
 };
 
+enum { ProgramsChart, EventsChart, SlotsChart, ConnectionsChart, TickChart, MemoryChart, RunTimeChart };
+constexpr size_t most_dimensions = 6;
+
 const SelfChart charts[] = {
     {"ebpf_programs",
      "Programs attached to the kernel, by way of attaching, and hooks without one",
@@ -40,6 +43,10 @@ const SelfChart charts[] = {
       {"missed", "incremental"},
       {"results_lost", "incremental"}}},
     {"ebpf_slots", "Slots for threads", "slots", {{"used", "absolute"}, {"all", "absolute"}}},
+    {"ebpf_connections",
+     "Rows for connections; events and ends of connections that found none",
+     "connections",
+     {{"used", "absolute"}, {"all", "absolute"}, {"unnoted", "incremental"}, {"lost", "incremental"}}},
     {"ebpf_tick",
      "Duration of an update, and how late it began",
      "microseconds",
@@ -57,7 +64,11 @@ const SelfChart charts[] = {
 }  // namespace
 
 SelfCharts::SelfCharts(const Programs& programs, const Config& config, int update_every)
-    : programs_(programs), update_every_(update_every), run_time_(config.run_time), map_bytes_(programs.map_bytes()) {
+    : programs_(programs),
+      update_every_(update_every),
+      run_time_(config.run_time),
+      sockets_(config.group_on[socket_group]),
+      map_bytes_(programs.map_bytes()) {
     statm_fd_ = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     if (run_time_ && (statistics_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME)) < 0)
         log(Severity::Warning, "the kernel does not time the programs ({}): `run time statistics` shows nothing",
@@ -72,11 +83,15 @@ SelfCharts::~SelfCharts() {
         if (fd >= 0) close(fd);
 }
 
+bool SelfCharts::is_shown(long chart) const {
+    return chart == RunTimeChart ? run_time_ : chart == ConnectionsChart ? sockets_ : true;
+}
+
 void SelfCharts::define(Writer& out) const {
     int priority = 140000;
     for (const SelfChart& chart : charts) {
         priority++;
-        if (!run_time_ && &chart == std::end(charts) - 1) continue;
+        if (!is_shown(&chart - charts)) continue;
         out << fmt::format("CHART netdata.{0} '' '{1}' '{2}' 'ebpf' 'netdata.{0}' line {3} {4} '' ebpf.plugin self\n",
                            chart.id, chart.title, chart.units, priority, update_every_);
         for (const SelfDimension& d : chart.dimensions)
@@ -87,12 +102,11 @@ void SelfCharts::define(Writer& out) const {
 void SelfCharts::ask_the_kernel() {
     Programs::Statistics now = programs_.statistics();
     run_time_ns_ = now.run_time_ns;
-    missed_ = now.missed_syscalls;
+    missed_ = now.missed_runs;
     missed_calls_ = {};
     for (int id = 0; id < HOOKS; id++) {
-        missed_ += now.missed[id];
         HookRef ref = hook_ref(id);
-        if (ref.hook.kind.calls == 1 && !programs_.plan().paired(id))
+        if (ref.hook.kind.calls == 1 && !programs_.plan().paired(id) && !programs_.plan().shares_program(id))
             missed_calls_[ref.first_counter()] += now.missed[id];
     }
     char text[64];
@@ -104,32 +118,25 @@ void SelfCharts::ask_the_kernel() {
     plugin_bytes_ = static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-void SelfCharts::update(Writer& out, const Slots& slots, int64_t elapsed) {
+void SelfCharts::update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed) {
     if (ticks_++ % slow == 0) ask_the_kernel();
-    const uint64_t values[] = {// in the order of the table
-                               static_cast<uint64_t>(attached_[static_cast<int>(Way::Tracepoint)]),
-                               static_cast<uint64_t>(attached_[static_cast<int>(Way::Trampoline)]),
-                               static_cast<uint64_t>(attached_[static_cast<int>(Way::ProbeMulti)]),
-                               static_cast<uint64_t>(attached_[static_cast<int>(Way::Probe)]),
-                               static_cast<uint64_t>(attached_[static_cast<int>(Way::Syscalls)]),
-                               programs_.plan().missing.size(),
-                               slots.late(),
-                               slots.overflowed(),
-                               missed_,
-                               slots.lost_results(),
-                               slots.used(),
-                               slots.count(),
-                               static_cast<uint64_t>(duration_),
-                               static_cast<uint64_t>(late_),
-                               map_bytes_,
-                               plugin_bytes_,
-                               run_time_ns_};
-    const uint64_t* value = values;
+    auto attached = [this](Way way) { return static_cast<uint64_t>(attached_[static_cast<int>(way)]); };
+    const uint64_t values[][most_dimensions] = {
+        {attached(Way::Tracepoint), attached(Way::Trampoline), attached(Way::ProbeMulti), attached(Way::Probe),
+         attached(Way::Syscalls), programs_.plan().missing.size()},
+        {slots.late(), slots.overflowed(), missed_, slots.lost_results()},
+        {slots.used(), slots.count()},
+        {connections ? connections->used() : 0, connections ? connections->count() : 0,
+         connections ? connections->unnoted() : 0, connections ? connections->lost() : 0},
+        {static_cast<uint64_t>(duration_), static_cast<uint64_t>(late_)},
+        {map_bytes_, plugin_bytes_},
+        {run_time_ns_}};
     for (const SelfChart& chart : charts) {
-        if (!run_time_ && &chart == std::end(charts) - 1) continue;
+        if (!is_shown(&chart - charts)) continue;
         out << "BEGIN netdata." << chart.id << " ";
         if (elapsed) out << elapsed;
         out << "\n";
+        const uint64_t* value = values[&chart - charts];
         for (const SelfDimension& d : chart.dimensions)
             out << "SET '" << d.id << "' = " << static_cast<int64_t>(*value++) << "\n";
         out << "END\n";

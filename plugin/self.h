@@ -11,7 +11,7 @@ public:
     ~SelfCharts();
 
     void define(Writer& out) const;
-    void update(Writer& out, const Slots& slots, int64_t elapsed);
+    void update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed);
 
     void ticked(int64_t duration, int64_t late) {
         duration_ = duration, late_ = late;
@@ -22,11 +22,12 @@ public:
     const Counters& missed_calls() const { return missed_calls_; }
 
 private:
+    bool is_shown(long chart) const;
     void ask_the_kernel();
 
     const Programs& programs_;
     const int update_every_;
-    const bool run_time_;
+    const bool run_time_, sockets_;
     int statistics_fd_ = -1;  // while open, the kernel times each run of each program
     int statm_fd_ = -1;
     int ticks_ = 0;

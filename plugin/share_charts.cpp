@@ -4,15 +4,7 @@
 
 namespace {
 
-constexpr size_t longest_name =
-    100;  // the agent cuts ids off at 199 bytes (RRD_ID_LENGTH_MAX), and then knows them no more
-
-// Quoted as the protocol can, which knows no escapes.
-std::string quoted(std::string text) {
-    for (char& c : text)
-        if (c == '\'' || c == '"' || static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '_';
-    return "'" + text.substr(0, longest_name) + "'";
-}
+constexpr size_t most_known = 1000;  // ids whose charts have gone
 
 // What a name becomes in an id: letters, digits, `_` and `-`.
 std::string id_of(const std::string& name) {
@@ -25,13 +17,12 @@ std::string id_of(const std::string& name) {
 }  // namespace
 
 ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Config& config, int update_every,
-                         bool labels, std::string source, std::deque<Member>& members)
+                         bool labels, const CounterSet& by_syscalls, std::deque<Member>& members)
     : audience_(audience),
       together_(config.chart_names == ChartNames::Classic && audience != Audience::Containers),
       update_every_(update_every),
       obsolete_after_(int64_t{config.obsolete_after} * 1'000'000'000),
       labels_(labels),
-      source_(std::move(source)),
       members_(members) {
     bool classic = config.chart_names == ChartNames::Classic;
     for (const Group& group : groups)
@@ -40,7 +31,10 @@ ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Con
             int also = share.and_also < 0 ? -1 : group.first_counter + share.and_also;
             auto is_counted = [&counted](int c) { return c >= 0 && counted[static_cast<size_t>(c)]; };
             if (!is_counted(counter) && !is_counted(also)) continue;
-            Column column{.module = group.module, .counter = counter, .and_also = also};
+            Column column{.module = group.module,
+                          .counter = counter,
+                          .and_also = also,
+                          .by_syscalls = by_syscalls[static_cast<size_t>(counter)]};
             switch (audience) {
                 case Audience::Apps:
                     column.face = classic ? share.apps : share.app;
@@ -81,10 +75,9 @@ bool ShareCharts::wanted(Member& member, int64_t now) const {
 
 // Two names may become the same id.
 void ShareCharts::name(Member& member) {
-    if (!member.id.empty()) return;
     std::string id = together_ ? quoted(member.name) : id_of(member.name), first = id;
     for (int n = 2; !ids_.insert(id).second; n++)
-        id = together_ ? quoted(fmt::format("{}_{}", member.name.substr(0, longest_name - 8), n))
+        id = together_ ? quoted(fmt::format("{}_{}", shortened(member.name, longest_name - 8), n))
                        : fmt::format("{}_{}", first, n);
     member.id = id;
 }
@@ -107,15 +100,16 @@ std::string ShareCharts::own_chart(const Column& column, const Member& member, b
     if (labels_ && !obsolete) {
         const char* label = app ? "app_group" : audience_ == Audience::Containers ? "cgroup_name" : "service_name";
         text += fmt::format("CLABEL {} {} 1\n", label, quoted(member.name));
-        if (!source_.empty()) text += fmt::format("CLABEL source {} 1\n", source_);
-        text += "CLABEL_COMMIT\n";
+        text += column.by_syscalls ? from_syscalls : "CLABEL_COMMIT\n";
     }
-    return text + fmt::format("DIMENSION {} {} incremental 1 1{}\n", column.dimension_id, column.dimension_name,
-                              member.hidden ? " hidden" : "");
+    return text + fmt::format("DIMENSION {} {} incremental {} {}{}\n", column.dimension_id, column.dimension_name,
+                              column.face.multiplier, column.face.divisor, member.hidden ? " hidden" : "");
 }
 
 void ShareCharts::show(Writer& out, Member& member) {
     name(member);
+    if (auto known = known_.find(member.id); known != known_.end())  // the agent's totals never fall
+        for (size_t c = 0; c < member.before.size(); c++) member.before[c] = known->second[c] - member.sent[c];
     member.shown = true;
     member.retired = false;
     fresh_.insert(&member);
@@ -132,12 +126,15 @@ void ShareCharts::retire(Writer& out, Member& member) {
     member.shown = false;
     member.retired = true;
     member.sent = member.totals;
-    if (together_) {
-        leaving_.push_back(&member);
-        return;
+    if (!together_) {
+        for (const Column& column : columns_) out << own_chart(column, member, true);
+        std::erase_if(own_, [&](const Own& own) { return own.member == &member; });
     }
-    for (const Column& column : columns_) out << own_chart(column, member, true);
-    std::erase_if(own_, [&](const Own& own) { return own.member == &member; });
+    if (known_.size() >= most_known) known_.clear();  // the agent takes a total that begins anew for what it is
+    Counters& known = known_[member.id];
+    for (size_t c = 0; c < known.size(); c++) known[c] = member.before[c] + member.totals[c];
+    leaving_.push_back(std::move(member.id));
+    member.id.clear();
 }
 
 // The charts of all, with their dimensions as they are now.
@@ -147,18 +144,19 @@ void ShareCharts::define_all(Writer& out) const {
         out << fmt::format("CHART {}.{} '' '{}' '{}' '{}' {} stacked {} {} '' ebpf.plugin {}\n", type, column.face.id,
                            column.face.title, column.face.units, column.family, column.context, column.face.priority,
                            update_every_, column.module);
-        if (labels_ && !source_.empty()) out << fmt::format("CLABEL source {} 1\nCLABEL_COMMIT\n", source_);
+        if (labels_ && column.by_syscalls) out << from_syscalls;
         for (const Line& line : lines_)
-            out << fmt::format("DIMENSION {0} {0} incremental 1 1{1}\n", line.member->id,
-                               line.member->hidden ? " hidden" : "");
-        for (const Member* member : leaving_)
-            out << fmt::format("DIMENSION {0} {0} incremental 1 1 obsolete\n", member->id);
+            out << fmt::format("DIMENSION {0} {0} incremental {1} {2}{3}\n", line.member->id, column.face.multiplier,
+                               column.face.divisor, line.member->hidden ? " hidden" : "");
+        for (const std::string& id : leaving_)
+            out << fmt::format("DIMENSION {0} {0} incremental {1} {2} obsolete\n", id, column.face.multiplier,
+                               column.face.divisor);
     }
 }
 
 uint64_t ShareCharts::value(const Column& column, const Member& member, bool is_fresh, const Counters& rest) const {
-    if (is_fresh) return column.of(member.sent);
-    return column.of(member.totals) + (&member == &members_.front() ? column.of(rest) : 0);
+    if (is_fresh) return column.of(member.before) + column.of(member.sent);
+    return column.of(member.before) + column.of(member.totals) + (&member == &members_.front() ? column.of(rest) : 0);
 }
 
 void ShareCharts::update(Writer& out, int64_t elapsed, int64_t now, const Counters& rest) {
@@ -178,6 +176,7 @@ void ShareCharts::update(Writer& out, int64_t elapsed, int64_t now, const Counte
             if (belongs(member) && member.shown) lines_.push_back({fmt::format("\nSET {} = ", member.id), &member});
         define_all(out);
     }
+    for (const std::string& id : leaving_) ids_.erase(id);  // from now on another of that name may have it
     // At the very first, all charts of the plugin begin to count from what they say now. Later, what a member has done since
     // it appeared is to be seen too: so the agent is told first where it counts from.
     if (!elapsed) fresh_.clear();

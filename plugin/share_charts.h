@@ -3,6 +3,7 @@
 #include <deque>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 #include "config.h"
 #include "member.h"
@@ -15,7 +16,7 @@ public:
     // Those of the members that belong to the audience have charts while they have processes, and `obsolete after` seconds
     // more. The first member is the rest, which has them always if it is an application.
     ShareCharts(Audience audience, const CounterSet& counted, const Config& config, int update_every, bool labels,
-                std::string source, std::deque<Member>& members);
+                const CounterSet& by_syscalls, std::deque<Member>& members);
 
     // elapsed: microseconds since the last update, 0 for the first; now: ns of CLOCK_MONOTONIC; rest: what the first member
     // is given in addition.
@@ -26,6 +27,7 @@ private:
         Face face;
         std::string family, context, module, dimension_id, dimension_name;
         int counter, and_also;
+        bool by_syscalls;
 
         uint64_t of(const Counters& counters) const {
             return counters[static_cast<size_t>(counter)] +
@@ -56,12 +58,12 @@ private:
     const int update_every_;
     const int64_t obsolete_after_;
     const bool labels_;
-    const std::string source_;
     std::deque<Member>& members_;
     std::vector<Column> columns_;
     std::set<std::string> ids_;
-    std::set<const Member*> fresh_;  // of this update: the agent is told first where they count from
-    std::vector<const Member*> leaving_;
+    std::set<const Member*> fresh_;                    // of this update: the agent is told first where they count from
+    std::vector<std::string> leaving_;                 // ids
+    std::unordered_map<std::string, Counters> known_;  // what the agent knew of those that have gone
     std::vector<Line> lines_;
     std::vector<Own> own_;
 };

@@ -92,16 +92,22 @@ void Slots::greet_newcomers() {
     }
 }
 
-void Slots::move(uint32_t tgid, uint32_t cgroup) {
-    for (size_t i = 0; i < memory_.count; i++)
-        if (has_owner_[i] && memory_.slots[i].tgid == tgid) owners_[i].cgroup = cgroup;
+void Slots::move(const std::unordered_map<uint32_t, uint32_t>& cgroups) {
+    for (size_t i = 0; i < memory_.count && !cgroups.empty(); i++) {
+        if (!has_owner_[i]) continue;
+        if (auto moved = cgroups.find(memory_.slots[i].tgid); moved != cgroups.end()) owners_[i].cgroup = moved->second;
+    }
 }
 
 void Slots::add(Owner who, __u64& before, const __u64& value, int counter) {
     __u64 now = load(value), n = now - before;
     if (!n) return;
     before = now;
-    totals_[counter] += n;
+    credit(who, counter, n);
+}
+
+void Slots::credit(Owner who, int counter, uint64_t n) {
+    totals_[static_cast<size_t>(counter)] += n;
     if (audience_.counted) audience_.counted(who, counter, n);
 }
 

@@ -40,7 +40,9 @@ public:
     void fold(bool everything = false);
 
     void listen(Audience audience) { audience_ = std::move(audience); }
-    void move(uint32_t tgid, uint32_t cgroup);  // what the process counts from the last fold on is another cgroup's
+    void credit(Owner who, int counter, uint64_t n);  // counted elsewhere than in a slot
+    // What these processes count from now on is another cgroup's; by process.
+    void move(const std::unordered_map<uint32_t, uint32_t>& cgroups);
 
     const Counters& totals() const { return totals_; }  // of the whole system, since the start; they never fall
     size_t used() const;                                // slots that belong to a thread, or wait to be freed

@@ -3,6 +3,21 @@
 #include <algorithm>
 #include "error.h"
 
+std::string_view shortened(std::string_view text, size_t most) {
+    if (text.size() <= most) return text;
+    while (most && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) most--;
+    return text.substr(0, most);
+}
+
+std::string harmless(std::string_view text) {
+    std::string word(text.empty() ? "_" : shortened(text, longest_name));
+    for (char& c : word)
+        if (c == '\'' || c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '_';
+    return word;
+}
+
+std::string quoted(std::string_view text) { return "'" + harmless(text) + "'"; }
+
 void Writer::grow(size_t wanted) {
     capacity_ = std::max({2 * capacity_, size_ + wanted, size_t{4096}});
     std::unique_ptr<char[]> larger(new char[capacity_]);

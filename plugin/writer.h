@@ -3,7 +3,22 @@
 #include <charconv>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
+
+// Says where the counts of a chart come from, where that is not from functions of the kernel; for agents that know labels.
+inline constexpr const char* from_syscalls = "CLABEL source syscalls 1\nCLABEL_COMMIT\n";
+
+// Of a name in an id: the agent cuts ids off at 199 bytes (RRD_ID_LENGTH_MAX), and then knows them no more.
+constexpr size_t longest_name = 100;
+
+// The beginning of a text, not cut off within a character of UTF-8.
+std::string_view shortened(std::string_view text, size_t most);
+
+// A word of the protocol, which knows no escapes but a backslash that hides the quote after it: what it cannot hold becomes
+// _. Never empty, at most longest_name long.
+std::string harmless(std::string_view text);
+std::string quoted(std::string_view text);  // the same between quotes
 
 class Writer {
 public:

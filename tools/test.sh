@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what is missing, builds and runs every test: unit tests (also with sanitizers), command line, benchmarks that
-# prove exactness, lint, and real kernels in guests. `tools/test.sh quick` leaves the guests out.
+# Installs what is missing, builds and runs every test: unit tests (also with sanitizers), command line, a real agent,
+# benchmarks that prove exactness, lint, and real kernels in guests. `tools/test.sh quick` leaves the guests out.
 # Ends with the line "N passed, N failed"; the status says whether all passed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -47,9 +47,9 @@ gtest() { # BINARY: its results as TAP
 lint_shell() {
     git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run tests/guest/{run,kernels,checks,table} | xargs -0 shellcheck
 }
-lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' | xargs -0 clang-format --dry-run -Werror; }
+lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
 lint_tidy() {
-    git ls-files -z 'plugin/*.cpp' 'tests/unit/*.cpp' | xargs -0 -P 2 -n 3 clang-tidy -p build/release --quiet --warnings-as-errors='*'
+    git ls-files -z 'plugin/*.cpp' 'tests/unit/*.cpp' 'tests/protocol/*.cpp' | xargs -0 -P 2 -n 3 clang-tidy -p build/release --quiet --warnings-as-errors='*'
 }
 
 build() { # PRESET [OPTIONS OF THE BUILD]
@@ -76,7 +76,10 @@ tap_suite unit-asan gtest build/asan/tests/unit
 tap_step lint-shell lint_shell
 tap_step lint-format lint_format
 tap_step lint-tidy lint_tidy
-tap_suite cli bats --tap tests/cli
+# They wait more than they work. `alone`: what the others do at the same time would be counted too.
+tap_suite cli bats --tap --jobs 10 --filter-tags '!alone' tests/cli
+tap_suite cli-alone bats --tap --filter-tags alone tests/cli
+tap_suite agent bats --tap tests/agent
 tap_suite exact exact
 
 if [[ ${1-} != quick ]]; then

@@ -106,7 +106,8 @@ Pinned::~Pinned() {
     setpriority(PRIO_PROCESS, 0, priority_);
 }
 
-BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char*>& programs, const Loading& loading) {
+BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char*>& programs, const Loading& loading)
+    : connections_(loading.connections) {
     libbpf_set_print(nullptr);
     object_.reset(check(bpf_object__open_mem(elf.data(), elf.size(), nullptr), "open the benchmarks' programs"));
     for (const char* name : programs) bpf_program__set_autoload(program(name), true);
@@ -115,12 +116,22 @@ BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char
             if (HookRef hook = hook_ref(id); hook.hook.event && hook.name() + "__tp_btf" == name)
                 bpf_program__set_attach_target(program(name), 0, hook.hook.event);
 
+    // The two that tell of every socket stand for several hooks, and have their event's name.
+    for (const char* event : {"sock_send_length", "sock_recv_length"})
+        if (bpf_program* p = bpf_object__find_program_by_name(object_.get(), fmt::format("{}__tp_btf", event).c_str()))
+            if (bpf_program__autoload(p)) bpf_program__set_attach_target(p, 0, event);
+
     settings set{};
     set.slot_mask = loading.slots - 1;
     set.slot_shift = 32 - static_cast<unsigned>(std::countr_zero(loading.slots));
     set.wake_at = loading.wakes ? loading.slots / 2 : UINT32_MAX;
     set.arguments[number(vfs_hook_base, vfs_write)] = 1;  // the prctl's option; what follows is the result
     set.counting[number(process_hook_base, process_exit)] = loading.counts_exits;
+    set.by_event[number(socket_hook_base, socket_tcp_send)] = true;
+    set.by_event[number(socket_hook_base, socket_tcp_receive)] = true;
+    set.connection_mask = loading.connections - 1;
+    set.connection_shift = 32 - static_cast<unsigned>(std::countr_zero(loading.connections));
+    set.connections_wake_at = loading.wakes ? loading.connections / 2 : UINT32_MAX;
     const ::bench own{.option = own_option(), .port = loading.port};
     auto initialize = [this](const char* map, const void* value, size_t size) {
         bpf_map* m = check(bpf_object__find_map_by_name(object_.get(), map), "find {}", map);
@@ -128,8 +139,13 @@ BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char
     };
     initialize(".rodata.settings", &set, sizeof set);
     initialize(".rodata.bench", &own, sizeof own);
-    for (auto [name, entries] :
-         {std::pair{"slots", loading.slots}, {"dirty", loading.slots / 64}, {"claims", loading.slots}})
+    for (auto [name, entries] : {std::pair{"slots", loading.slots},
+                                 {"dirty", loading.slots / 64},
+                                 {"claims", loading.slots},
+                                 {"connections", loading.connections},
+                                 {"dirty_connections", loading.connections / 64},
+                                 {"connection_claims", loading.connections},
+                                 {"news", loading.news_bytes}})
         if (bpf_map* m = bpf_object__find_map_by_name(object_.get(), name)) bpf_map__set_max_entries(m, entries);
     check(bpf_object__load(object_.get()), "load the benchmarks' programs");
 
@@ -142,6 +158,14 @@ BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char
 
     uint64_t on = 1;
     for (uint32_t which : {0u, 1u}) bpf_map_update_elem(map("replica_switches"), &which, &on, BPF_ANY);
+}
+
+ConnectionMemory BenchObject::connections() {
+    return {.rows = static_cast<connection*>(share("connections", connections_ * sizeof(connection))),
+            .dirty = static_cast<uint8_t*>(share("dirty_connections", connections_)),
+            .shared = memory_.shared,
+            .count = connections_,
+            .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims")};
 }
 
 BenchObject::~BenchObject() {

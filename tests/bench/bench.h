@@ -14,6 +14,7 @@
 
 extern "C" {
 extern const char bench_v2[], bench_v2_end[], bench_v3[], bench_v3_end[], bench_keys[], bench_keys_end[];
+extern const char bench_network_v2[], bench_network_v2_end[], bench_network_v3[], bench_network_v3_end[];
 extern const char bench_startup[], bench_startup_end[], bench_startup_part[], bench_startup_part_end[];
 }
 
@@ -86,6 +87,8 @@ struct Loading {
     bool wakes = false;  // asks for an early fold when half of the slots are used
     bool counts_exits = false;
     __u16 port = 0;
+    unsigned connections = 64;
+    unsigned news_bytes = 4096;
 };
 
 class BenchObject {
@@ -96,6 +99,7 @@ public:
     BenchObject& operator=(const BenchObject&) = delete;
 
     const SlotMemory& memory() const { return memory_; }
+    ConnectionMemory connections();
     int map(const char* name) const;
     uint64_t missed(const char* program) const;  // runs that the kernel skipped
 
@@ -106,7 +110,7 @@ public:
     }
 
     Link attach(const char* program) const;  // where its section says
-    void run(const char* program) const;  // once, without its event
+    void run(const char* program) const;     // once, without its event
 
 private:
     bpf_program* program(const char* name) const;
@@ -114,6 +118,7 @@ private:
 
     Object object_;
     SlotMemory memory_;
+    const unsigned connections_;
     std::vector<std::span<char>> shared_;
 };
 
@@ -126,4 +131,5 @@ void measure_events(Table& table);
 void measure_ticks(Table& table);
 void measure_plugin(Table& table);
 void test_exactness(Table& table);
+void test_storm(Table& table);
 int events_after_exec(int argc, char** argv);  // what exactness' children become

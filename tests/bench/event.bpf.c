@@ -11,12 +11,6 @@ struct task_struct___replica {
 	struct task_struct___replica *real_parent;
 	int tgid;
 };
-struct sock_common {
-	__u16 skc_dport;
-};
-struct sock {
-	struct sock_common __sk_common;
-};
 #pragma clang attribute pop
 
 #define ON_PRCTL(name) SEC("?tp_btf/task_prctl_unknown") int name(unsigned long long *ctx)
@@ -40,7 +34,7 @@ ON_PRCTL(second)
 static __always_inline void write_event(struct row *row, int ret)
 {
 	vfs_write_called(row, true, NULL);
-	vfs_write_returned(row, ret);
+	vfs_write_returned(row, true, ret);
 }
 
 ON_PRCTL(ours)
@@ -160,8 +154,7 @@ ON_PRCTL(replica_cpu_hash)
 	return 0;
 }
 
-#define TCP_ESTABLISHED 1 // include/net/tcp_states.h
-#define TCP_FIN_WAIT1 4
+#define TCP_FIN_WAIT1 4 // include/net/tcp_states.h
 
 // A client closes its connection; when its process exits with open sockets, that is after the exit program has run.
 SEC("?tp_btf/inet_sock_set_state") int BPF_PROG(closed, const struct sock *sock, int before, int now)

@@ -4,6 +4,7 @@
 #include <barrier>
 #include <thread>
 #include "bench.h"
+#include "loopback.h"
 
 namespace {
 
@@ -142,6 +143,60 @@ void first(Table& table) {
     table.told("E5", "the first event of a thread", text(f[1] - f[0]), text(cheaper(f[2], f[3]) - f[0]), "<= 150 ns");
 }
 
+// The sender holds back what it is given, so that a send is cheap and nothing else happens in it.
+class CorkedConnection {
+public:
+    CorkedConnection() : client_(listener_.connect()), server_(listener_.accept()) {
+        client_.set(IPPROTO_TCP, TCP_CORK, 1);
+    }
+
+    double send_ns() const {
+        constexpr int loops = 8, sends = 300;
+        constexpr size_t bytes = 64;
+        int64_t best = INT64_MAX;
+        for (int i = 0; i < loops; i++) {
+            int64_t begin = now_ns();
+            for (int n = 0; n < sends; n++) client_.send(bytes);
+            best = std::min(best, now_ns() - begin);
+            client_.set(IPPROTO_TCP, TCP_CORK, 0);
+            server_.receive(sends * bytes);
+            client_.set(IPPROTO_TCP, TCP_CORK, 1);
+        }
+        return static_cast<double>(best) / sends;
+    }
+
+private:
+    TcpListener listener_;
+    TcpSocket client_, server_;
+};
+
+void sends(Table& table) {
+    Pinned pinned(allowed_cpus().front());
+    constexpr int loads = 6, samples = 25;
+    constexpr const char* ours = "sock_send_length__tp_btf";
+    CorkedConnection connection;
+    std::vector<Figure> f;
+    for (int load = 0; load < loads; load++) {
+        BenchObject object({bench_network_v3, bench_network_v3_end}, {"empty_send", ours, "replica_send"},
+                           {.connections = 4096});
+        auto attached = [&](const char* program) {
+            return [&, program] {
+                Link link = object.attach(program);
+                return connection.send_ns();
+            };
+        };
+        auto now = interleave(
+            {[&] { return connection.send_ns(); }, attached("empty_send"), attached(ours), attached("replica_send")},
+            samples);
+        if (f.empty()) f = now;
+        for (size_t i = 0; i < f.size(); i++) f[i] = cheaper(f[i], now[i]);
+    }
+    Figure none = f[0], empty = f[1];
+    table.ratio("E7", "a send of 64 bytes by TCP, over an empty program", f[2] - empty, f[3] - empty, 0.2);
+    table.told("E7", fmt::format("the same with its dispatch; the send without: {}", text(none)), text(f[2] - none),
+               text(f[3] - none));
+}
+
 }  // namespace
 
 void measure_events(Table& table) {
@@ -149,4 +204,5 @@ void measure_events(Table& table) {
     table.section("E3", [&] { cold(table); });
     table.section("E4", [&] { contended(table); });
     table.section("E5", [&] { first(table); });
+    table.section("E7", [&] { sends(table); });
 }

@@ -33,7 +33,7 @@ int main(int argc, char** argv) try {
 
     Table table(markdown);
     constexpr std::pair<char, void (*)(Table&)> parts[] = {
-        {'E', measure_events}, {'T', measure_ticks}, {'P', measure_plugin}, {'X', test_exactness}};
+        {'E', measure_events}, {'T', measure_ticks}, {'P', measure_plugin}, {'X', test_exactness}, {'X', test_storm}};
     for (auto [letter, measure] : parts)
         if (wanted.find(letter) != std::string::npos) measure(table);
     if (!markdown)

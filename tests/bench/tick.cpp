@@ -1,9 +1,11 @@
 // T1, T2, T4, S: what the plugin's own work of a tick costs.
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <algorithm>
+#include <bit>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +13,7 @@
 #include <numeric>
 #include "bench.h"
 #include "charts.h"
+#include "network.h"
 #include "processes.h"
 #include "share_charts.h"
 #include "slots.h"
@@ -36,6 +39,18 @@ int make_map(bpf_map_type type, size_t value, size_t entries, unsigned flags = 0
     LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
     return bpf_map_create(type, "bench", sizeof(uint32_t), static_cast<uint32_t>(value), static_cast<uint32_t>(entries),
                           &options);
+}
+
+void* map(int fd, size_t bytes) {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) throw Error(fmt::format("map a table: {}", std::strerror(errno)), errno);
+    return memory;
+}
+
+double resident() {
+    long pages = 0;
+    std::ifstream("/proc/self/statm") >> pages >> pages;
+    return static_cast<double>(pages * sysconf(_SC_PAGESIZE));
 }
 
 // Real memory of BPF maps, filled by hand as the programs would.
@@ -80,12 +95,6 @@ public:
     }
 
 private:
-    static void* map(int fd, size_t bytes) {
-        void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (memory == MAP_FAILED) throw Error(fmt::format("map slots: {}", std::strerror(errno)), errno);
-        return memory;
-    }
-
     File slots_fd_, dirty_fd_;
     std::unique_ptr<state> shared_;
     SlotMemory memory_;
@@ -179,11 +188,6 @@ void applications(Table& table, size_t processes, size_t slots) {
     rules.read(file, complaints);
     std::filesystem::remove(file);
 
-    auto resident = [] {
-        long pages = 0;
-        std::ifstream("/proc/self/statm") >> pages >> pages;
-        return static_cast<double>(pages * sysconf(_SC_PAGESIZE));
-    };
     Threads threads(processes, slots);
     Slots folded(threads.memory());
     threads.change(1);
@@ -200,8 +204,8 @@ void applications(Table& table, size_t processes, size_t slots) {
     CounterSet all;
     all.fill(true);
     Config config;
-    Charts charts(all, ChartNames::Classic, 1, "");
-    ShareCharts shares(Audience::Apps, all, config, 1, true, "", known.apps());
+    Charts charts(all, ChartNames::Classic, 1, {});
+    ShareCharts shares(Audience::Apps, all, config, 1, true, {}, known.apps());
     File null(open("/dev/null", O_WRONLY | O_CLOEXEC));
     Writer out(null);
     Counters nothing{};
@@ -242,11 +246,115 @@ void applications(Table& table, size_t processes, size_t slots) {
     }
 }
 
+// The same for connections: half of them of 400 destinations, more than are charted, half of one service.
+class Rows {
+public:
+    explicit Rows(size_t connections, size_t rows)
+        : rows_fd_(make_map(BPF_MAP_TYPE_ARRAY, sizeof(connection), rows, BPF_F_MMAPABLE)),
+          dirty_fd_(make_map(BPF_MAP_TYPE_ARRAY, 64, rows / 64, BPF_F_MMAPABLE)),
+          shared_(std::make_unique<state>()) {
+        memory_.rows = static_cast<connection*>(map(rows_fd_, rows * sizeof(connection)));
+        memory_.dirty = static_cast<uint8_t*>(map(dirty_fd_, rows));
+        memory_.shared = shared_.get();
+        memory_.count = rows;
+        for (uint32_t i = 0; i < connections; i++) {
+            uint32_t key = i + 1;
+            size_t at = SLOT_HASH(key) >> (32 - std::countr_zero(rows));
+            while (memory_.rows[at].tag) at = (at + 1) % rows;
+            places_.push_back(at);
+            connection& c = memory_.rows[at];
+            bool inbound = i % 2;
+            c = {.tag = CONNECTION_CLAIMED,
+                 .life = CONNECTION_KNOWN | (inbound ? 0u + CONNECTION_INBOUND : 0u + CONNECTION_OUTBOUND),
+                 .socket = key,
+                 .remote = {0, 0, htonl(0xffff), htonl(0x0a000000 + (inbound ? i : i % 400))},
+                 .local = {0, 0, htonl(0xffff), htonl(0x0a640001)},
+                 .remote_port = static_cast<__u16>(inbound ? 1024 + i / 2 : 443),
+                 .local_port = static_cast<__u16>(inbound ? 80 : 1024 + i / 2),
+                 .protocol = IPPROTO_TCP,
+                 .net_namespace = 1,
+                 .tgid = 1000 + i % 1000};
+        }
+        shared_->connections_claimed = connections;
+        change(1);
+    }
+    ~Rows() {
+        munmap(memory_.rows, memory_.count * sizeof(connection));
+        munmap(memory_.dirty, memory_.count);
+    }
+    Rows(const Rows&) = delete;
+    Rows& operator=(const Rows&) = delete;
+
+    const ConnectionMemory& memory() const { return memory_; }
+
+    void change(size_t one_in) {
+        for (size_t i = turn_++ % one_in; i < places_.size(); i += one_in) {
+            connection& c = memory_.rows[places_[i]];
+            c.bytes_sent += event_bytes;
+            c.packets_sent++;
+            memory_.dirty[places_[i]] = 1;
+        }
+    }
+
+private:
+    File rows_fd_, dirty_fd_;
+    std::unique_ptr<state> shared_;
+    ConnectionMemory memory_;
+    std::vector<size_t> places_;
+    size_t turn_ = 0;
+};
+
+void connections(Table& table) {
+    constexpr size_t count = 100'000;
+    Pinned pinned(allowed_cpus().front());
+    Rows rows(count, 131'072);
+    File null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    Writer out(null);
+    int64_t now = now_ns();
+    double before = resident();
+    Network network(Config{}, rows.memory(), 1, "", nullptr, [](Owner, int, uint64_t) {});
+    auto tick = [&] {
+        now += 1'000'000'000;
+        network.fold(now, false);
+        network.update(out, 1'000'000, now);
+        out.flush();
+    };
+    auto look = [&] {
+        while (network.is_looking()) network.look_on();
+    };
+    tick();
+    look();
+    double bytes = (resident() - before) / static_cast<double>(count);
+    auto usual = [&] {
+        double ns = 0;
+        do {
+            rows.change(10);
+            ns = time_of(tick);
+        } while (network.is_looking() && (look(), true));
+        return ns;
+    };
+    auto looking = [&] {
+        double ns = 0;
+        do {
+            rows.change(10);
+            ns = time_of(tick);
+        } while (!network.is_looking());
+        look();
+        return ns;
+    };
+    auto f = interleave({usual, looking}, 21);
+    std::string n = fmt::format("{} connections, 10 % changed", count);
+    table.limit("S5", "a tick with the viewer's text, " + n, f[0], 2e6);
+    table.limit("S5", "the same when the kernel is about to be asked for its sockets", f[1], 2e6);
+    table.is("S6", "memory of a connection beside its row", fmt::format("{:.0f} bytes", bytes), "<= 256 bytes",
+             bytes <= 256);
+}
+
 void chart_text(Table& table) {
     Pinned pinned(allowed_cpus().front());
     CounterSet all;
     all.fill(true);
-    Charts charts(all, ChartNames::Classic, 1, "");
+    Charts charts(all, ChartNames::Classic, 1, {});
     File null(open("/dev/null", O_WRONLY | O_CLOEXEC));
     Writer out(null);
     Counters totals;
@@ -294,5 +402,6 @@ void measure_ticks(Table& table) {
     table.section("S1", [&] { applications(table, 1000, 4096); });
     table.section("S1", [&] { applications(table, 10000, 65536); });
     table.section("S1", [&] { applications(table, 60000, 65536); });
+    table.section("S5", [&] { connections(table); });
     table.section("T4", [&] { chart_text(table); });
 }

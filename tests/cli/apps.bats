@@ -1,124 +1,23 @@
 #!/usr/bin/env bats
-# Whose counts they are: real programs that say themselves what they have done, between two stops, against the charts.
+# Whose counts they are: what real programs have done, against the charts.
 load helpers
-workload=${plugin%/*}/ebpf-workload
+load work
 
 setup_file() {
     cat /sys/kernel/btf/vmlinux >/dev/null # into memory: the first start would read it slowly
 }
 
-# The last value of a dimension that the plugin has printed; 0 if there is none.
-value() { # CHART DIMENSION [FILE]
-    awk -v chart="$1" -v dimension="'$2'" '
-        $1 == "BEGIN" { open = $2 }
-        $1 == "SET" && open == chart && ($2 == dimension || "\047" $2 "\047" == dimension) { last = $4 }
-        END { print last + 0 }' "${3-now.out}"
-}
-
-# Waits for so many whole updates more.
-ticks() {
-    local wanted
-    wanted=$(($(grep -c '^BEGIN ebpf.exit' out) + $1 + 1))
-    for _ in {1..600}; do
-        (($(grep -c '^BEGIN ebpf.exit' out) < wanted)) || return 0
-        sleep 0.1
-    done
-    echo "no updates come" >&2
-    return 1
-}
-# As it is now, up to the end of the last whole update.
-look() {
-    awk '/^BEGIN ebpf.deleted_objects/ { printf "%s", update; update = "" } { update = update $0 "\n" }' out >"$1"
-}
-
-is_stopped() { [[ $(sed 's/.*) //' "/proc/$1/stat") == T* ]]; }
-await_stop() { # PID…
-    local pid
-    for pid; do
-        for _ in {1..600}; do
-            ! is_stopped "$pid" || continue 2
-            sleep 0.05
-        done
-        echo "process $pid does not stop" >&2
-        return 1
-    done
-}
-
-# worker NAME OPERATION COUNT: started under that name, it waits at its first stop; what it has made goes to NAME.made.
-workers=()
-worker() {
-    mkdir "$1.dir"
-    [[ -e $1 ]] || ln -s "$workload" "$1"
-    "./$1" "$2" "$3" "$PWD/$1.dir" >"$1.made" 2>>workers.err 3>&- 9>&- &
-    workers+=($!)
-}
-
-# Lets the workers do their work, from the first stop to the second, while the plugin looks on.
-declare -A before
-work() {
-    await_stop "${workers[@]}"
-    ticks 3
-    look before.out
-    kill -CONT "${workers[@]}"
-    sleep 0.3
-    await_stop "${workers[@]}"
-    ticks 3
-    look now.out
-}
-finish() {
-    kill -CONT "${workers[@]}"
-    wait "${workers[@]}" || true
-}
-grown() { # CHART DIMENSION: since the work began
-    echo $(($(value "$1" "$2") - $(value "$1" "$2" before.out)))
-}
-made() { # NAME FIELD: 1 calls, 2 failed, 3 bytes
-    awk -v field="$2" '$1 == "made" { print $(field + 1) }' "$1.made"
-}
-# Newer kernels may skip a program while it is preempted, and say so: shown + reported missed = made.
-same() { # WHAT WANTED GOT
-    [[ $2 == "$3" ]] && return
-    if (($3 < $2)); then
-        ticks 11 # the plugin asks the kernel at every tenth
-        look late.out
-        (($3 + $(value netdata.ebpf_events missed late.out) < $2)) || return 0
-    fi
-    echo "$1: $2 made, $3 shown" >&2
-    return 1
-}
-
-# In the last whole update, over all dimensions of the chart.
-sum() {
-    awk -v chart="$1" '$1 == "BEGIN" { open = $2; if (open == chart) { last = total; total = 0 } }
-        $1 == "SET" && open == chart { total += $4 } $1 == "END" && open == chart { last = total }
-        END { print last }' now.out
-}
-
-teardown() {
-    local pid
-    for pid in "${workers[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-    [[ -z ${pid_of_plugin-} ]] || kill -KILL "$pid_of_plugin" 2>/dev/null || true
-    for folder in "${folders[@]-}"; do [[ ! -d $folder ]] || rmdir "$folder"; done
-    return 0
-}
-
-go() { # ARGUMENTS…
-    start 1 --return "$@"
-    pid_of_plugin=$pid
-    wait_for '^END'
-}
-
 @test "three applications: by name, by command line, by inheritance; the rest is other" {
-    printf '%s\n' "alpha: alp*" "beta: */beta?.dir* */beta1.dir*" "gamma: gamma" >user/apps_groups.conf
+    printf '%s\n' "alpha: $alpha*" "beta: */${beta}?.dir* */${beta}1.dir*" "gamma: $gamma" >user/apps_groups.conf
     go
-    worker alpha1 openat 200
-    worker alpha2 openat_fail 150
-    worker beta1 read 300
+    worker "${alpha}1" openat 200
+    worker "${alpha}2" openat_fail 150
+    worker "${beta}1" read 300
     worker nobody write 120
-    cp /bin/bash gamma
+    cp /bin/bash "$gamma"
     mkdir child.dir
     ln -s "$workload" child
-    ./gamma -c './child mixed 100 "$PWD/child.dir" >child.made & echo $! >child.pid; wait' 3>&- 9>&- &
+    "./$gamma" -c './child mixed 100 "$PWD/child.dir" >child.made & echo $! >child.pid; wait' 3>&- 9>&- &
     for _ in {1..100}; do [[ ! -s child.pid ]] || break; sleep 0.1; done
     workers+=("$(cat child.pid)")
     work
@@ -138,10 +37,10 @@ go() { # ARGUMENTS…
     system_reads=$(value ebpf.io vfs_read)
     apps_reads=$(sum apps.vfs_read_call)
     finish
-    same "alpha's opens" $(($(made alpha1 1) + $(made alpha2 1))) "$opens"
-    same "alpha's failed opens" "$(made alpha2 2)" "$failed"
-    same "beta's reads" "$(made beta1 1)" "$reads"
-    same "beta's bytes" "$(made beta1 3)" "$bytes"
+    same "alpha's opens" $(($(made "${alpha}1" 1) + $(made "${alpha}2" 1))) "$opens"
+    same "alpha's failed opens" "$(made "${alpha}2" 2)" "$failed"
+    same "beta's reads" "$(made "${beta}1" 1)" "$reads"
+    same "beta's bytes" "$(made "${beta}1" 3)" "$bytes"
     same "beta's opens" 0 "$beta_opens"
     same "gamma's writes" "$(made child 1)" "$writes"
     same "gamma's opens" "$(made child 1)" "$gamma_opens"
@@ -151,11 +50,11 @@ go() { # ARGUMENTS…
 }
 
 @test "forks, threads and their ends count for their application" {
-    printf '%s\n' "alpha: alpha*" "beta: beta*" >user/apps_groups.conf
+    printf '%s\n' "alpha: $alpha*" "beta: $beta*" >user/apps_groups.conf
     go
-    worker alpha1 clone_process 150
-    worker beta1 thread 130
-    worker beta2 clone_process_fail 110
+    worker "${alpha}1" clone_process 150
+    worker "${beta}1" thread 130
+    worker "${beta}2" clone_process_fail 110
     work
     local started exited threads errors closed
     started=$(grown apps.process_create alpha)
@@ -164,20 +63,20 @@ go() { # ARGUMENTS…
     threads=$(grown apps.thread_create beta)
     errors=$(grown apps.task_error beta)
     finish
-    same "alpha's starts" "$(made alpha1 1)" "$started"
-    same "alpha's exits" "$(made alpha1 1)" "$exited"
-    same "alpha's releases" "$(made alpha1 1)" "$closed"
-    same "beta's threads" "$(made beta1 1)" "$threads"
-    same "beta's errors" "$(made beta2 2)" "$errors"
+    same "alpha's starts" "$(made "${alpha}1" 1)" "$started"
+    same "alpha's exits" "$(made "${alpha}1" 1)" "$exited"
+    same_releases "alpha's releases" "$(made "${alpha}1" 1)" "$closed"
+    same "beta's threads" "$(made "${beta}1" 1)" "$threads"
+    same "beta's errors" "$(made "${beta}2" 2)" "$errors"
 }
 
 @test "a daemon that has forked twice counts for the application that started it" {
-    echo "gamma: gamma" >user/apps_groups.conf
+    echo "gamma: $gamma" >user/apps_groups.conf
     go
-    cp /bin/bash gamma
+    cp /bin/bash "$gamma"
     mkdir daemon.dir
     ln -s "$workload" daemon
-    ./gamma -c '(setsid ./daemon read 200 "$PWD/daemon.dir" >daemon.made 2>/dev/null & echo $! >daemon.pid) &' 3>&- 9>&-
+    "./$gamma" -c '(setsid ./daemon read 200 "$PWD/daemon.dir" >daemon.made 2>/dev/null & echo $! >daemon.pid) &' 3>&- 9>&-
     for _ in {1..100}; do [[ ! -s daemon.pid ]] || break; sleep 0.1; done
     workers+=("$(cat daemon.pid)")
     work
@@ -189,38 +88,38 @@ go() { # ARGUMENTS…
 }
 
 @test "a storm of short-lived programs counts for the application that started them" {
-    echo "gamma: gamma" >user/apps_groups.conf
+    echo "gamma: $gamma" >user/apps_groups.conf
     # Where the machine is the test's own, the ids are used again and again.
     local ids
     ids=$(cat /proc/sys/kernel/pid_max)
     [[ -z ${EBPF_OWN_MACHINE-} ]] || echo 500 >/proc/sys/kernel/pid_max
     go
-    cp /bin/bash gamma
+    cp /bin/bash "$gamma"
     ln -s "$workload" short
     mkfifo begin
-    ./gamma -c 'read -r _ <begin; for ((i = 0; i < 800; i++)); do ./short --exit; done; echo done >stormed; read -r _ <begin' 3>&- 9>&- &
+    "./$gamma" -c 'read -r _ <begin; for ((i = 0; i < 800; i++)); do ./short --exit; done; echo done >stormed; read -r _ <begin' 3>&- 9>&- &
     workers+=($!)
-    ticks 3
+    ticks 2
     look before.out
     echo go >begin
     for _ in {1..600}; do [[ ! -s stormed ]] || break; sleep 0.1; done
-    ticks 3
+    ticks 2
     look now.out
     [[ -z ${EBPF_OWN_MACHINE-} ]] || echo "$ids" >/proc/sys/kernel/pid_max
     same "the storm's starts" 800 "$(grown apps.process_create gamma)"
     same "the storm's exits" 800 "$(grown apps.task_exit gamma)"
-    same "the storm's releases" 800 "$(grown apps.task_close gamma)"
+    same_releases "the storm's releases" 800 "$(grown apps.task_close gamma)"
     same "starts of all applications" "$(value ebpf.process_thread _do_fork)" "$(sum apps.process_create)"
     echo go >begin
 }
 
 @test "after an exec it is another application, and the groups can be read again" {
-    printf '%s\n' "shell: beta" "alpha: alpha*" >user/apps_groups.conf
+    printf '%s\n' "shell: $beta" "alpha: $alpha*" >user/apps_groups.conf
     go
-    cp /bin/bash beta
-    mkdir alpha1.dir
-    ln -s "$workload" alpha1
-    ./beta -c 'for i in {1..50}; do read -r _ </etc/hostname; done; exec ./alpha1 openat 200 "$PWD/alpha1.dir" >alpha1.made' 3>&- 9>&- &
+    cp /bin/bash "$beta"
+    mkdir "${alpha}1.dir"
+    ln -s "$workload" "${alpha}1"
+    "./$beta" -c 'for i in {1..50}; do read -r _ </etc/hostname; done; exec "./$0" openat 200 "$PWD/$0.dir" >"$0.made"' "${alpha}1" 3>&- 9>&- &
     workers+=($!)
     work
     local opens
@@ -228,28 +127,17 @@ go() { # ARGUMENTS…
     same "opens of the shell after its exec" 0 "$(grown apps.file_open shell)"
     (($(value apps.file_open shell) >= 50))
     finish
-    same "alpha's opens" "$(made alpha1 1)" "$opens"
+    same "alpha's opens" "$(made "${alpha}1" 1)" "$opens"
 
-    workers=()
-    echo "renamed: alpha*" >user/apps_groups.conf
+    echo "renamed: $alpha*" >user/apps_groups.conf
     kill -HUP "$pid_of_plugin"
-    rm -r alpha1.dir
-    worker alpha1 openat 100
+    rm -r "${alpha}1.dir"
+    worker "${alpha}1" openat 100
     work
     opens=$(grown apps.file_open renamed)
     finish
-    same "opens under the new rules" "$(made alpha1 1)" "$opens"
+    same "opens under the new rules" "$(made "${alpha}1" 1)" "$opens"
     grep -q 'have been read again' err
-}
-
-# The v2 hierarchy where there is one in use, else the memory controller's.
-folders=()
-new_cgroup() { # NAME
-    local root=/sys/fs/cgroup
-    [[ -f $root/cgroup.procs ]] || root=$root/memory
-    cgroup=$root/$1
-    mkdir "$cgroup" || skip "no cgroup can be made here"
-    folders+=("$cgroup")
 }
 
 @test "a move between cgroups: what was before it stays with the old one" {
@@ -264,7 +152,7 @@ new_cgroup() { # NAME
     bash -c 'echo $$ >"$1/cgroup.procs"; exec ./mover read 200 "$PWD/mover.dir" >mover.made' - "$old" 3>&- 9>&- &
     workers+=($!)
     await_stop "${workers[@]}"
-    ticks 3
+    ticks 2
     look now.out
     local was
     was=$(value "cgroup_${old##*/}.vfs_write_call" vfs_write)
@@ -288,8 +176,21 @@ new_cgroup() { # NAME
     not grep -qE '^CHART (apps|app|services|cgroup_|systemd_)' out
 }
 
+@test "without Netdata's file our own groups, with it Netdata's; without any, one line says so" {
+    "$plugin" --once >out 2>err
+    grep -q 'WARNING: there is neither apps_groups.conf nor ebpf_apps_groups.conf' err
+    cp "$BATS_TEST_DIRNAME/../../conf.d/ebpf_apps_groups.conf" stock
+    "$plugin" --once >out 2>err
+    not grep -q apps_groups err
+    grep -q "^DIMENSION 'shells' 'shells' " out
+    echo "theirs: bash bats*" >stock/apps_groups.conf
+    "$plugin" --once >out 2>err
+    not grep -q "'shells'" out
+    grep -q "^DIMENSION 'theirs' 'theirs' " out
+}
+
 @test "a rule that is wrong is named with its line, the others stand" {
-    printf '%s\n' "alpha: alpha*" "lonely" "beta: 'open" >user/apps_groups.conf
+    printf '%s\n' "alpha: $alpha*" "lonely" "beta: 'open" >user/apps_groups.conf
     "$plugin" --once >out 2>err
     grep -q "user/apps_groups.conf:2: the group has no process" err
     grep -q "user/apps_groups.conf:3: a quote is opened" err
@@ -302,10 +203,10 @@ new_cgroup() { # NAME
     NETDATA_VERSION=v1.36.0 "$plugin" --once >out
     not grep -q '^FUNCTION' out
     export NETDATA_VERSION=v1.37.1
-    echo "alpha: alpha*" >user/apps_groups.conf
+    echo "alpha: $alpha*" >user/apps_groups.conf
     go
     grep -q '^FUNCTION GLOBAL "ebpf-processes" 10 "' out
-    worker alpha1 read 200
+    worker "${alpha}1" read 200
     await_stop "${workers[@]}"
     printf 'FUNCTION tx1 10 "ebpf-processes"\n' >&9
     ticks 0
@@ -313,7 +214,7 @@ new_cgroup() { # NAME
     wait_for '^FUNCTION_RESULT_BEGIN tx1 200 application/json [0-9]+$'
     ticks 1
     sed -n '/^FUNCTION_RESULT_BEGIN tx1/,/^FUNCTION_RESULT_END/p' out | sed '1d;$d' >table.json
-    python3 - "${workers[0]}" <<'END'
+    python3 - "${workers[0]}" "${alpha}1" <<'END'
 import json, sys
 table = json.load(open("table.json"))
 assert table["status"] == 200 and table["type"] == "table", table
@@ -322,7 +223,7 @@ assert sorted(c["index"] for c in columns.values()) == list(range(len(columns)))
 rows = [r for r in table["data"] if r[columns["PID"]["index"]] == int(sys.argv[1])]
 assert len(rows) == 1, rows
 row = rows[0]
-assert row[columns["Name"]["index"]] == "alpha1" and row[columns["Application"]["index"]] == "alpha", row
+assert row[columns["Name"]["index"]] == sys.argv[2] and row[columns["Application"]["index"]] == "alpha", row
 assert row[columns["User"]["index"]] == "root", row
 assert "read 200" in row[columns["Command"]["index"]], row
 assert all(len(r) == len(columns) for r in table["data"])

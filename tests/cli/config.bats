@@ -60,8 +60,8 @@ charted() { "$plugin" 1 --once 2>err | grep -oE '^CHART ebpf\.(io|file_descripto
 }
 
 @test "everything off means off" {
-    printf '[ebpf programs]\nprocess = no\n' >user/ebpf.conf
-    run -0 "$plugin" 1
+    printf '[ebpf programs]\nprocess = no\nnetwork viewer = no\n' >user/ebpf.conf
+    run -0 timeout 10 "$plugin" 1
     [[ $output == *"all groups are switched off"* && ${lines[-1]} == DISABLE && $output != *CHART* ]]
 }
 

@@ -1,6 +1,7 @@
 # What the command line tests share.
 bats_require_minimum_version 1.5.0
 plugin=${EBPF_PLUGIN:-$BATS_TEST_DIRNAME/../../build/release/ebpf.plugin}
+protocol_check=$BATS_TEST_DIRNAME/../../build/release/tests/protocol-check
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
@@ -11,6 +12,15 @@ setup() {
     : >user/ebpf.conf
 }
 
+# Whatever a test has kept of what the plugin printed is held against the protocol; it may have killed the plugin.
+speaks_the_protocol() {
+    local file
+    for file in *; do
+        [[ -f $file ]] && head -1 "$file" | grep -aq '^CHART .* ebpf\.plugin ' || continue
+        "$protocol_check" --cut <"$file" >violations 2>summary || { sed "s|^|$file:|" violations >&2; return 1; }
+    done
+}
+
 # A bare `! command` does not fail a test.
 not() { ! "$@"; }
 
@@ -18,15 +28,16 @@ not() { ! "$@"; }
 # go to the file out, its messages to err; fd 9 is its input.
 start() {
     mkfifo in
+    : >out # what an earlier one has printed is not waited for
     "$plugin" "$@" <in >out 2>err &
     pid=$!
     exec 9>in
 }
 
 wait_for() { # PATTERN: until the plugin has printed such a line
-    for _ in {1..100}; do
-        grep -qE "$1" out && return
-        sleep 0.1
+    for _ in {1..200}; do
+        ! grep -qE "$1" out || return 0
+        sleep 0.05
     done
     echo "no line like $1 came" >&2
     cat out err >&2
@@ -42,6 +53,7 @@ ends_with() {
     done
     kill -KILL "$pid" 2>/dev/null || true
     wait "$pid" || status=$?
+    pid= # from here on it may be somebody else's
     local took=$(((${EPOCHREALTIME/./} - begin) / 1000))
     echo "status $status after $took ms" >&2
     cat err >&2
@@ -52,5 +64,5 @@ teardown() {
     if [[ -n ${pid-} ]] && kill -0 "$pid" 2>/dev/null; then
         kill -KILL "$pid"
     fi
-    return 0
+    speaks_the_protocol
 }

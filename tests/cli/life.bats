@@ -39,6 +39,17 @@ for_each_end() { # what ends it
     grep -q '^END' out
 }
 
+@test "standard input that is closed says nothing, also when the kernel side asks for an early fold" {
+    printf '[global]\npid table size = 64\n' >user/ebpf.conf
+    "$plugin" 1 <&- >out 2>err &
+    pid=$!
+    wait_for '^END'
+    for _ in {1..100}; do /bin/true; done
+    sleep 0.2
+    kill -TERM "$pid"
+    ends_with 0
+}
+
 @test "nobody reads any more: EPIPE, as under an agent that ignores SIGPIPE" {
     mkfifo pipe
     (trap '' PIPE; exec "$plugin" 1 <&- >pipe 2>err) &
@@ -61,6 +72,8 @@ for_each_end() { # what ends it
 }
 
 @test "no process of ours is left behind" {
+    cp "$plugin" plugin # other tests may run others at the same time
+    plugin=$PWD/plugin
     start 1
     wait_for '^END'
     kill -TERM "$pid"

@@ -18,18 +18,20 @@ load helpers
     done
 }
 
+# bats test_tags=alone
 @test "--check finds every counter exact" {
     run -0 "$plugin" --check --return
     [[ $output == *"All counters are exact."* && $output != *WRONG* && $output != *UNTRIED* ]]
 }
 
+# bats test_tags=alone
 @test "--check tells when made and counted differ" {
     # A workload that says that it made more calls than it did.
     cp "$plugin" plugin
     sed 's/made %lu/made 9%u/' "$(dirname "$plugin")/ebpf-workload" >ebpf-workload
     chmod +x ebpf-workload
     run -1 ./plugin --check --process
-    [[ $output =~ "process start calls"[^$'\n']*WRONG && $output == *"Some counters are WRONG."* ]]
+    [[ $output =~ "process start processes"[^$'\n']*WRONG && $output == *"Some counters are WRONG."* ]]
 }
 
 @test "--check without its workload says what is missing" {
@@ -38,6 +40,7 @@ load helpers
     [[ $output == *"find ebpf-workload beside ebpf.plugin"* ]]
 }
 
+# bats test_tags=alone
 @test "--check of one group tests that group" {
     run -0 "$plugin" --check --process
     [[ $output != *"vfs read"* && $output == *"process exit"* ]]

@@ -4,23 +4,36 @@ load helpers
 
 @test "charts are defined once, before their values, which come every second" {
     "$plugin" 1 --return --ticks 3 >out
-    awk '
-        $1 == "CHART" { if (defined[$2]++) exit 1; chart = $2; next }
-        $1 == "DIMENSION" { if (chart == "") exit 1; dimension[chart, $2] = 1; next }
-        $1 == "CLABEL" || $1 == "CLABEL_COMMIT" { if (chart == "") exit 1; next }
-        $1 == "BEGIN" { if (!defined[$2] || open != "") exit 1; open = $2; begins[$2]++; next }
-        $1 == "SET" && NF == 4 && $3 == "=" && $4 ~ /^-?[0-9]+$/ { if (!dimension[open, $2]) exit 1; next }
-        $1 == "END" && NF == 1 { if (open == "") exit 1; open = ""; next }
-        { print "unexpected: " $0; exit 1 }
-        END { for (c in defined) if (begins[c] != 3) { print c " has " begins[c] " updates"; exit 1 } }' out
+    "$protocol_check" <out
+    awk '$1 == "CHART" && defined[$2]++ { print $2 " is defined twice"; exit 1 }
+         $1 == "BEGIN" { begins[$2]++ }
+         END { for (c in defined) if (begins[c] != 3) { print c " has " begins[c] " updates"; exit 1 } }' out
 }
 
-@test "every CHART line has its twelve fields, quoted where there are blanks" {
+@test "protocol-check: reads the plugin live, is silent if all is right, names the line that is wrong" {
+    run -0 --separate-stderr bash -c '"$1" 1 --ticks 3 </dev/null 2>err | "$2"' - "$plugin" "$protocol_check"
+    [[ $output == "" && $stderr =~ ^protocol-check:\ [0-9]+\ lines,\ [0-9]+\ charts,\ [0-9]+\ updates,\ 0\ violations$ ]]
+    "$plugin" 1 --once >once
+    sed '/^BEGIN ebpf.io /s/io/oi/' once >wrong
+    run -1 --separate-stderr "$protocol_check" <wrong
+    local at
+    at=$(grep -n '^BEGIN ebpf.oi' wrong)
+    [[ ${lines[0]} == "${at%%:*}: BEGIN of chart ebpf.oi, which is not defined: it disables the plugin" ]]
+    rm wrong
+    head -c -1 once >cut
+    run -1 --separate-stderr "$protocol_check" <cut
+    [[ $output == *"the last line has no end" ]]
+    run -0 --separate-stderr "$protocol_check" --cut <cut
+    NETDATA_VERSION=v1.37.0 "$plugin" 1 --once >labels
+    run -1 --separate-stderr "$protocol_check" --agent v1.31.0 <labels
+    [[ $output == *"is no keyword of agent 1.31"* ]]
+    run -2 --separate-stderr "$protocol_check" --agent new <labels
+    [[ $stderr == *"is no version of an agent"* ]]
+}
+
+@test "every CHART line has its twelve fields" {
     "$plugin" 1 --return --once >out
-    while read -r line; do
-        eval "fields=($line)"
-        [[ ${#fields[@]} == 13 && ${fields[7]} =~ ^(line|stacked)$ && ${fields[11]} == ebpf.plugin ]]
-    done < <(grep '^CHART' out | sed "s/ '' ebpf.plugin/ 'none' ebpf.plugin/")
+    [[ -z $(sed -n "/^CHART/{ s/'[^']*'/x/g; /^CHART\( [^ ]\+\)\{12\}$/!p }" out) ]]
 }
 
 @test "the first update has no duration, the following have theirs in microseconds" {
@@ -66,10 +79,12 @@ load helpers
 @test "an older agent gets no labels, a newer one and nobody do" {
     for version in v1.24.0 1.31.0-20; do
         NETDATA_VERSION=$version "$plugin" 1 --once --attach syscalls >out
+        "$protocol_check" --agent "$version" <out
         not grep -q CLABEL out
     done
     for version in v1.37.1 v2.10.0 1.32.0; do
         NETDATA_VERSION=$version "$plugin" 1 --once --attach syscalls >out
+        "$protocol_check" --agent "$version" <out
         grep -q '^CLABEL source syscalls 1$' out
         grep -q '^CLABEL_COMMIT$' out
     done
@@ -96,7 +111,8 @@ load helpers
     for chart in filesystem.file_descriptor filesystem.vfs_io filesystem.vfs_io_bytes system.process_thread system.exit; do
         grep -q "^CHART $chart " current
     done
-    not grep -q '^CHART ebpf\.' current
+    # Those of connections have one name.
+    not grep -qE '^CHART ebpf\.' <(grep -vE '^CHART ebpf\.(out|in)bound_' current)
 }
 
 @test "an interval of two seconds is kept, and said in the charts" {
@@ -104,4 +120,46 @@ load helpers
     grep -qE '^CHART ebpf.exit .* line 21007 2 ' out
     read -r _ _ elapsed < <(grep '^BEGIN ebpf.exit' out | tail -1)
     ((elapsed > 1900000 && elapsed < 2100000))
+}
+
+log_as() { env "$@" "$plugin" 1 --once --no-such-option >out 2>err; }
+
+@test "messages have the form that the agent asks for: plain, logfmt, JSON, the journal, none" {
+    log_as NETDATA_VERSION=v1.37.1
+    grep -qE '^[0-9-]{10} [0-9:]{8}: ebpf.plugin WARNING: unknown option --no-such-option' err
+    log_as NETDATA_LOG_METHOD=stderr NETDATA_LOG_FORMAT=logfmt
+    grep -qE '^time=[0-9TZ:.-]+ comm=ebpf.plugin source=collector level=warning msg="unknown option --no-such-option' err
+    not grep -qvE '^time=' err
+    log_as NETDATA_LOG_METHOD=stderr NETDATA_LOG_FORMAT=json
+    python3 -c 'import json; assert any(json.loads(l)["msg"].startswith("unknown option") for l in open("err"))'
+    log_as NETDATA_LOG_FORMAT=logfmt NETDATA_LOG_LEVEL=warning
+    grep -q level=warning err
+    not grep -q level=info err
+    log_as NETDATA_LOG_METHOD=none
+    [[ ! -s err ]]
+    python3 -c 'import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("journal")
+print("ready", flush=True)
+while True: print(s.recv(65536).decode(), flush=True)' >fields 3>&- &
+    local listener=$!
+    for _ in {1..100}; do [[ ! -s fields ]] || break; sleep 0.1; done
+    log_as NETDATA_LOG_METHOD=journal NETDATA_LOG_FORMAT=journal NETDATA_SYSTEMD_JOURNAL_PATH="$PWD/journal"
+    kill $listener
+    [[ ! -s err ]]
+    grep -q '^MESSAGE=unknown option --no-such-option' fields
+    grep -qx 'PRIORITY=4' fields
+    grep -qx 'SYSLOG_IDENTIFIER=ebpf.plugin' fields
+}
+
+@test "no more messages than the agent allows" {
+    NETDATA_ERRORS_THROTTLE_PERIOD=1200 NETDATA_ERRORS_PER_PERIOD=3 "$plugin" 1 --once --a1 --a2 --a3 --a4 --a5 >out 2>err
+    [[ $(wc -l <err) == 3 ]]
+}
+
+@test "a function is registered in the words that the agent knows" {
+    NETDATA_VERSION=v1.37.1 "$plugin" 1 --once >out
+    grep -qE '^FUNCTION GLOBAL "ebpf-processes" 10 "[^"]+"$' out
+    NETDATA_VERSION=v2.10.0 "$plugin" 1 --once >out
+    grep -qE '^FUNCTION GLOBAL "ebpf-processes" 10 "[^"]+" "top" "members" 100 3$' out
 }

@@ -1,8 +1,13 @@
 // apps_groups.conf: the words, the ways to match, and what is wrong with a line.
 #include "app_rules.h"
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <algorithm>
+#include <array>
 #include <climits>
+#include <fstream>
 #include <random>
+#include <sstream>
 #include "scratch_folder.h"
 
 namespace {
@@ -76,6 +81,53 @@ TEST_F(Rules, NameTheLineThatIsWrongAndKeepTheOthers) {
     EXPECT_NE(complaints[1].find("apps_groups.conf:3: a quote"), std::string::npos) << complaints[1];
     EXPECT_EQ(app("x"), "a");
     EXPECT_EQ(app("z"), "c");
+}
+
+TEST_F(Rules, AreTheUsersThenTheAgentsThenOurs) {
+    const std::vector<std::string> user{folder / "user"}, stock{folder / "stock", folder / "more"};
+    EXPECT_EQ(find_app_rules(user, stock), "");
+    for (const char* file : {"more/ebpf_apps_groups.conf", "more/apps_groups.conf", "stock/apps_groups.conf",
+                             "user/ebpf_apps_groups.conf", "user/apps_groups.conf"})
+        EXPECT_EQ(find_app_rules(user, stock), folder.write(file, "a: b\n"));
+}
+
+// Our stock file: a process made for each rule is taken by none of those before it, and the rule takes it.
+TEST_F(Rules, OfTheStockFileAreAllOfUse) {
+    std::ifstream file(STOCK_APP_RULES);
+    std::string before;
+    std::vector<std::array<std::string, 3>> made;
+    for (std::string line; std::getline(file, line);) {
+        if (line.empty() || line[0] == '#') continue;
+        size_t colon = line.find(':');
+        ASSERT_NE(colon, std::string::npos) << line;
+        std::string group = line.substr(0, colon), rule;
+        std::erase(group, '"');
+        std::istringstream words(line.substr(colon + 1));
+        while (words >> rule) {
+            std::string inner = rule;
+            std::erase(inner, '*');
+            bool by_command = rule.starts_with('*') && rule.ends_with('*');
+            std::string comm = by_command ? "a_program" : inner, command = by_command ? "a " + inner : "";
+            rules = {};
+            read(before);
+            EXPECT_EQ(app(comm, command), "other") << rule << " is taken by an earlier rule";
+            before += "'" + group + "': " + rule + "\n";
+            made.push_back({comm, command, group});
+        }
+    }
+    EXPECT_GT(made.size(), 400u);
+    rules = {};
+    rules.read(STOCK_APP_RULES, complaints);
+    for (const auto& [comm, command, group] : made) EXPECT_EQ(app(comm, command), group) << comm << command;
+    EXPECT_EQ(complaints, std::vector<std::string>());
+    EXPECT_EQ(app("nginx"), "web");
+    EXPECT_EQ(app("java", "java -cp x kafka.Kafka server.properties"), "kafka");
+    EXPECT_EQ(app("application serv"), "other") << "no group is read as a rule";
+}
+
+TEST_F(Rules, CannotBeReadFromAPipe) {
+    ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+    EXPECT_ANY_THROW(rules.read(folder / "pipe", complaints)) << "and nobody waits for who would write into it";
 }
 
 TEST_F(Rules, CannotBeReadFromAFolder) { EXPECT_ANY_THROW(rules.read((folder / ""), complaints)); }

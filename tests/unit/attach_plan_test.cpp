@@ -57,11 +57,16 @@ using Names = std::set<std::string>;
 
 // What the kernel with everything counts in load mode `entry`; and what `return` adds.
 const std::set<int> calls_and_bytes = {
-    COUNTER(vfs, read_calls),          COUNTER(vfs, read_bytes),        COUNTER(vfs, write_calls),
-    COUNTER(vfs, write_bytes),         COUNTER(vfs, open_calls),        COUNTER(vfs, create_calls),
-    COUNTER(vfs, unlink_calls),        COUNTER(vfs, fsync_calls),       COUNTER(file, open_calls),
-    COUNTER(file, close_calls),        COUNTER(process, exit_tasks),    COUNTER(process, exit_processes),
-    COUNTER(process, start_processes), COUNTER(process, start_threads), COUNTER(process, release_calls)};
+    COUNTER(vfs, read_calls),           COUNTER(vfs, read_bytes),           COUNTER(vfs, write_calls),
+    COUNTER(vfs, write_bytes),          COUNTER(vfs, open_calls),           COUNTER(vfs, create_calls),
+    COUNTER(vfs, unlink_calls),         COUNTER(vfs, fsync_calls),          COUNTER(file, open_calls),
+    COUNTER(file, close_calls),         COUNTER(process, exit_tasks),       COUNTER(process, exit_processes),
+    COUNTER(process, start_processes),  COUNTER(process, start_threads),    COUNTER(process, release_calls),
+    COUNTER(socket, tcp_send_calls),    COUNTER(socket, tcp_send_bytes),    COUNTER(socket, tcp_receive_calls),
+    COUNTER(socket, tcp_receive_bytes), COUNTER(socket, udp_send_calls),    COUNTER(socket, udp_send_bytes),
+    COUNTER(socket, udp_receive_calls), COUNTER(socket, udp_receive_bytes), COUNTER(socket, accepts_udp),
+    COUNTER(socket, accepts_tcp),       COUNTER(socket, connects_v4),       COUNTER(socket, connects_v6),
+    COUNTER(socket, retransmit_calls),  COUNTER(socket, tcp_close_calls)};
 const std::set<int> errors = {COUNTER(vfs, read_errors),
                               COUNTER(vfs, write_errors),
                               COUNTER(vfs, open_errors),
@@ -71,7 +76,19 @@ const std::set<int> errors = {COUNTER(vfs, read_errors),
                               COUNTER(file, open_errors),
                               COUNTER(file, close_errors),
                               COUNTER(process, clone_process_errors),
-                              COUNTER(process, clone_thread_errors)};
+                              COUNTER(process, clone_thread_errors),
+                              COUNTER(socket, tcp_send_errors),
+                              COUNTER(socket, tcp_receive_errors),
+                              COUNTER(socket, udp_send_errors),
+                              COUNTER(socket, udp_receive_errors)};
+
+// What the functions of the group `socket` alone can tell.
+const std::set<int> by_socket_functions = {
+    COUNTER(socket, tcp_send_calls),    COUNTER(socket, tcp_send_errors),    COUNTER(socket, tcp_send_bytes),
+    COUNTER(socket, tcp_receive_calls), COUNTER(socket, tcp_receive_errors), COUNTER(socket, tcp_receive_bytes),
+    COUNTER(socket, udp_send_calls),    COUNTER(socket, udp_send_errors),    COUNTER(socket, udp_send_bytes),
+    COUNTER(socket, udp_receive_calls), COUNTER(socket, udp_receive_errors), COUNTER(socket, udp_receive_bytes),
+    COUNTER(socket, accepts_udp),       COUNTER(socket, tcp_close_calls)};
 
 std::set<int> both(std::set<int> all, const std::set<int>& more) {
     all.insert(more.begin(), more.end());
@@ -162,11 +179,14 @@ TEST(AttachPlan, TakesSystemCallsWhereNothingElseIsToBeHad) {
     EXPECT_EQ(how(plan, "file_close32"), "") << "its numbers are part of the other's";
     EXPECT_EQ(how(plan, "process_release"), "");
     EXPECT_EQ(how(plan, "process_freed"), "tracepoint call") << "instead of the release";
-    EXPECT_EQ(missing(plan), (Names{"vfs_open", "vfs_create", "process_release"}));
+    EXPECT_EQ(missing(plan), (Names{"vfs_open", "vfs_create", "process_release", "socket_tcp_send",
+                                    "socket_tcp_receive", "socket_tcp_splice", "socket_udp_send", "socket_udpv6_send",
+                                    "socket_udp_receive", "socket_udpv6_receive", "socket_tcp_close"}));
     EXPECT_EQ(why_missing(plan, "vfs_open"), "no system call stands for it");
 
-    const std::set<int> unseen = {COUNTER(vfs, open_calls), COUNTER(vfs, open_errors), COUNTER(vfs, create_calls),
-                                  COUNTER(vfs, create_errors), COUNTER(process, release_calls)};
+    const std::set<int> unseen =
+        both(by_socket_functions, {COUNTER(vfs, open_calls), COUNTER(vfs, open_errors), COUNTER(vfs, create_calls),
+                                   COUNTER(vfs, create_errors), COUNTER(process, release_calls)});
     const std::set<int> instead = {COUNTER(process, freed_calls)};
     EXPECT_EQ(counted(plan, config), both(all_but(calls_and_bytes, unseen), instead));
 
@@ -357,6 +377,29 @@ TEST(AttachPlan, RunsOutOfIdeasWhenEverythingIsRefused) {
     }
 }
 
+// Under lockdown (confidentiality).
+TEST(AttachPlan, CountsNothingThatTakesAReadWhereProgramsMayNotRead) {
+    Kernel kernel = kernel_of_system_calls();
+    kernel.reads_memory = false;
+    Config config = config_with(LoadMode::Return);
+    Plan plan = make_plan(kernel, config);
+    EXPECT_EQ(how(plan, "process_clone"), "");
+    EXPECT_NE(why_missing(plan, "process_clone").find("lockdown"), std::string::npos);
+    EXPECT_EQ(how(plan, "vfs_read"), "syscalls whole");
+
+    kernel = kernel_with_everything();
+    kernel.reads_memory = false;
+    EXPECT_EQ(missing(make_plan(kernel, config)), Names{});
+}
+
+TEST(AttachPlan, DropsFilesMadeIfMostOfThemWouldBeMissed) {
+    Kernel kernel = kernel_with_everything();
+    kernel.functions.erase("vfs_open");
+    Plan plan = make_plan(kernel, config_with(LoadMode::Return));
+    EXPECT_EQ(missing(plan), (Names{"vfs_open", "vfs_create"}));
+    EXPECT_EQ(how(plan, "vfs_create"), "");
+}
+
 TEST(AttachPlan, LeavesOutGroupsThatAreOff) {
     for (const Group& off : groups) {
         SCOPED_TRACE(off.name);
@@ -437,13 +480,170 @@ TEST(AttachPlan, IsEmptyButSaysWhyWhenNothingThatIsOnCanBeCounted) {
     EXPECT_EQ(why_missing(plan, "file_open"), "no trampoline!");
 }
 
+// The kernel tells of each send and receive, of whatever socket: one program on each of the two counts for all hooks that
+// would hang on functions.
+const Names sends = {"socket_tcp_send", "socket_udp_send", "socket_udpv6_send"};
+const Names receives = {"socket_tcp_receive", "socket_udp_receive", "socket_udpv6_receive"};
+
+// The hooks that each program of a tracepoint serves.
+std::map<std::string, Names> shared_programs(const Plan& plan) {
+    std::map<std::string, Names> served;
+    for (const Attachment& a : plan.attachments)
+        if (a.way == Way::Tracepoint) served[a.program()].insert(hook_ref(a.hook).name());
+    std::erase_if(served, [](const auto& program) { return program.second.size() < 2; });
+    return served;
+}
+
+TEST(SharedEvents, AreTakenFirstWhereTheyAreTheBetterWay) {
+    for (LoadMode mode : {LoadMode::Entry, LoadMode::Return})
+        for (Attach attach : {Attach::Auto, Attach::Trampoline, Attach::Probe}) {
+            Config config = config_with(mode, attach);
+            Plan plan = make_plan(kernel_that_tells_of_messages(), config);
+            EXPECT_EQ(how(plan, "socket_tcp_send"), "tracepoint whole");
+            EXPECT_EQ(how(plan, "socket_tcp_receive"), "tracepoint whole");
+            EXPECT_EQ(target(plan, "socket_tcp_send"), "sock_send_length");
+            EXPECT_EQ(target(plan, "socket_tcp_receive"), "sock_recv_length");
+            EXPECT_EQ(target(plan, "socket_udp_send"), "udp_sendmsg") << "there the function knows more";
+            EXPECT_EQ(target(plan, "socket_udpv6_receive"), "udpv6_recvmsg");
+            EXPECT_EQ(target(plan, "socket_tcp_splice"), "tcp_splice_read") << "of which no event tells";
+            EXPECT_EQ(missing(plan), Names());
+            EXPECT_EQ(counted(plan, config), mode == LoadMode::Entry ? calls_and_bytes : both(calls_and_bytes, errors));
+            for (int id = 0; id < HOOKS; id++) EXPECT_FALSE(plan.shares_program(id)) << hook_ref(id).name();
+        }
+}
+
+TEST(SharedEvents, AreTheLastChoiceOfTheOthersAndServeThemAll) {
+    Kernel kernel = kernel_that_tells_of_messages();
+    for (Way way : {Way::Trampoline, Way::ProbeMulti, Way::Probe}) kernel.refused[way] = "no";
+    Config config = config_with(LoadMode::Return);
+    Plan plan = make_plan(kernel, config);
+    EXPECT_EQ(shared_programs(plan), (std::map<std::string, Names>{{"sock_send_length__tp_btf", sends},
+                                                                   {"sock_recv_length__tp_btf", receives}}));
+    for (int id = 0; id < HOOKS; id++) {
+        std::string name = hook_ref(id).name();
+        EXPECT_EQ(plan.shares_program(id),
+                  sends.contains(name) || receives.contains(name) || how(plan, name) == "syscalls whole")
+            << name;
+    }
+    EXPECT_EQ(why_missing(plan, "socket_udp_send"), "");
+    EXPECT_EQ(how(plan, "socket_tcp_splice"), "");
+    EXPECT_EQ(why_missing(plan, "socket_tcp_splice"), "no system call stands for it");
+    std::set<int> lost = {COUNTER(socket, tcp_close_calls)};
+    for (int c : by_socket_functions)
+        EXPECT_EQ(counted(plan, config).contains(c), !lost.contains(c)) << counter_name(c);
+}
+
+TEST(SharedEvents, ServeTheHooksWhoseFunctionsAreMissing) {
+    Kernel kernel = kernel_that_tells_of_messages();
+    kernel.functions.erase("udp_sendmsg");
+    Plan plan = make_plan(kernel, Config());
+    EXPECT_EQ(shared_programs(plan),
+              (std::map<std::string, Names>{{"sock_send_length__tp_btf", {"socket_tcp_send", "socket_udp_send"}}}));
+    EXPECT_EQ(how(plan, "socket_udpv6_send"), "trampoline whole");
+    EXPECT_TRUE(plan.shares_program(hook_named("socket_tcp_send")));
+    EXPECT_FALSE(plan.shares_program(hook_named("socket_tcp_receive")));
+    EXPECT_FALSE(plan.shares_program(hook_named("socket_udpv6_send")));
+    EXPECT_EQ(missing(plan), Names());
+}
+
+TEST(SharedEvents, GiveWayToFunctionsWhereTheyAreAbsentOrRefused) {
+    int send = hook_named("socket_tcp_send");
+    Config config;
+    Plan plan = make_plan(kernel_with_everything(), config);
+    EXPECT_EQ(target(plan, "socket_tcp_send"), "tcp_sendmsg");
+    EXPECT_EQ(how(plan, "socket_tcp_send"), "trampoline whole");
+
+    std::vector<Refusal> refusals = {{send, Way::Tracepoint, Part::Whole, "no such argument"}};
+    plan = make_plan(kernel_that_tells_of_messages(), config, refusals);
+    EXPECT_EQ(target(plan, "socket_tcp_send"), "tcp_sendmsg");
+    EXPECT_EQ(how(plan, "socket_tcp_receive"), "tracepoint whole");
+    EXPECT_EQ(missing(plan), Names());
+    EXPECT_EQ(counted(plan, config), calls_and_bytes);
+
+    plan = make_plan(kernel_that_tells_of_messages(), config_with(LoadMode::Return, Attach::Probe), refusals);
+    EXPECT_EQ(how(plan, "socket_tcp_send"), "kprobe.multi call + kprobe.multi return");
+    EXPECT_EQ(missing(plan), Names());
+}
+
+TEST(SharedEvents, SayWhyNothingElseWasToBeHad) {
+    Kernel kernel = kernel_with_everything();
+    kernel.functions.erase("udp_sendmsg");
+    EXPECT_EQ(why_missing(make_plan(kernel, Config()), "socket_udp_send"), "the kernel has no function udp_sendmsg");
+    kernel = kernel_that_tells_of_messages();
+    int send = hook_named("socket_udp_send");
+    std::vector<Refusal> refusals = {{send, Way::Trampoline, Part::Whole, "one"},
+                                     {send, Way::ProbeMulti, Part::Call, "two"},
+                                     {send, Way::Probe, Part::Call, "three"},
+                                     {send, Way::Tracepoint, Part::Whole, "four"}};
+    Plan plan = make_plan(kernel, Config(), refusals);
+    EXPECT_EQ(how(plan, "socket_udp_send"), "");
+    EXPECT_EQ(why_missing(plan, "socket_udp_send"), "one; two; three; four");
+}
+
+TEST(SharedEvents, CountByTracepoint) {
+    Config config = config_with(LoadMode::Return);
+    Plan plan = make_plan(kernel_that_tells_of_messages(), config);
+    CounterSet event = plan.counted_by(Way::Tracepoint, config), function = plan.counted_by(Way::Trampoline, config),
+               probe = plan.counted_by(Way::Probe, config);
+    for (int c : {COUNTER(socket, tcp_send_calls), COUNTER(socket, tcp_send_errors), COUNTER(socket, tcp_send_bytes),
+                  COUNTER(socket, connects_v4), COUNTER(socket, accepts_tcp), COUNTER(socket, retransmit_calls)}) {
+        EXPECT_TRUE(event[static_cast<size_t>(c)]) << counter_name(c);
+        EXPECT_FALSE(probe[static_cast<size_t>(c)]) << counter_name(c);
+    }
+    for (int c : {COUNTER(socket, udp_send_calls), COUNTER(socket, udp_send_bytes), COUNTER(socket, accepts_udp),
+                  COUNTER(socket, tcp_close_calls)}) {
+        EXPECT_TRUE(function[static_cast<size_t>(c)]) << counter_name(c);
+        EXPECT_FALSE(event[static_cast<size_t>(c)]) << counter_name(c);
+    }
+}
+
+// sendfile(2) has a path of its own until 6.5.
+TEST(AttachPlan, TakesThePathsThatTheKernelStillHas) {
+    Config config;
+    Kernel kernel = kernel_with_everything();
+    EXPECT_EQ(how(make_plan(kernel, config), "socket_tcp_sendpage"), "trampoline whole");
+    EXPECT_EQ(how(make_plan(kernel_that_tells_of_messages(), config), "socket_tcp_sendpage"), "trampoline whole");
+    kernel.functions.erase("tcp_sendpage");
+    Plan plan = make_plan(kernel, config);
+    EXPECT_EQ(how(plan, "socket_tcp_sendpage"), "");
+    EXPECT_EQ(missing(plan), Names());
+    EXPECT_EQ(counted(plan, config), calls_and_bytes);
+    EXPECT_EQ(missing(make_plan(kernel_of_system_calls(), config)).count("socket_tcp_sendpage"), 0u);
+}
+
+// The ends of UDP sockets count nothing; but their rows are freed by them.
+TEST(AttachPlan, AttachesHooksThatCountNothingWithTheirGroup) {
+    for (const char* hook : {"socket_udp_end", "socket_udpv6_end"})
+        for (LoadMode mode : {LoadMode::Entry, LoadMode::Return}) {
+            Config config = config_with(mode);
+            EXPECT_EQ(how(make_plan(kernel_with_everything(), config), hook), "trampoline call");
+            EXPECT_EQ(how(make_plan(kernel_without(Way::Trampoline), config), hook), "kprobe.multi call");
+            Plan plan = make_plan(kernel_of_system_calls(), config);
+            EXPECT_EQ(how(plan, hook), "");
+            EXPECT_EQ(why_missing(plan, hook), "");
+            config.group_on[socket_group] = false;
+            EXPECT_EQ(how(make_plan(kernel_with_everything(), config), hook), "");
+        }
+    Kernel kernel = kernel_with_everything();
+    Config config = config_with(LoadMode::Return);
+    size_t all = make_plan(kernel, config).attachments.size();
+    kernel.functions.erase("udp_destroy_sock");
+    kernel.functions.erase("udpv6_destroy_sock");
+    Plan plan = make_plan(kernel, config);
+    EXPECT_EQ(plan.attachments.size(), all - 2);
+    EXPECT_EQ(missing(plan), Names());
+    EXPECT_EQ(counted(plan, config), both(calls_and_bytes, errors));
+    EXPECT_EQ(how(plan, "socket_retransmit_synack"), "tracepoint call") << "it owns no counter either";
+}
+
 // Never two ways for one hook, never a hook and what stands in for it: each event is counted once.
 TEST(AttachPlan, SeesEachPartOfAHookOnce) {
     Kernel patchy = kernel_with_everything();
     patchy.functions.erase("release_task");
-    for (const Kernel& kernel : {kernel_with_everything(), kernel_without(Way::Trampoline),
-                                 kernel_without(Way::ProbeMulti), kernel_without(Way::Probe),
-                                 kernel_without(Way::Trampoline, Way::ProbeMulti), kernel_of_system_calls(), patchy})
+    for (const Kernel& kernel :
+         {kernel_with_everything(), kernel_without(Way::Trampoline), kernel_without(Way::ProbeMulti),
+          kernel_without(Way::Probe), kernel_without(Way::Trampoline, Way::ProbeMulti), kernel_of_system_calls(),
+          kernel_that_tells_of_messages(), patchy})
         for (LoadMode mode : {LoadMode::Entry, LoadMode::Return})
             for (Attach attach : {Attach::Auto, Attach::Trampoline, Attach::Probe, Attach::Syscalls}) {
                 Config config = config_with(mode, attach);

@@ -1,6 +1,8 @@
 // What the paths of control groups stand for.
 #include "cgroups.h"
 #include <gtest/gtest.h>
+#include <optional>
+#include "scratch_folder.h"
 
 namespace {
 
@@ -50,6 +52,81 @@ TEST(CgroupNames, AreMissingForWhatOnlySorts) {
           "/system.slice/run-r1.scope", "/system.slice/dev-mqueue.mount", "/libvirt", "/machine"})
         EXPECT_EQ(shown(path), "-") << path;
     EXPECT_EQ(shown("/batch/job 7"), "batch_job 7") << "made by hand";
+}
+
+// Over a /proc of our own, with the old hierarchies: a cgroup is known by its process.
+class CgroupsOfProcesses : public testing::Test {
+protected:
+    CgroupsOfProcesses() { in(0, "/"), std::filesystem::rename(folder / "proc/0", folder / "proc/self"); }
+
+    void in(uint32_t tgid, const std::string& path) {
+        folder.write("proc/" + std::to_string(tgid) + "/cgroup", "5:cpu:/elsewhere\n4:memory:" + path + "\n");
+    }
+    Cgroups& open(const std::string& patterns = "") { return all.emplace(folder / "", folder / "proc", patterns); }
+    std::string of(const std::string& path) {
+        in(7, path);
+        number = all->of(0, 7);
+        return number ? (*all)[number].name : "-";
+    }
+
+    ScratchFolder folder;
+    std::optional<Cgroups> all;
+    uint32_t number = 0;
+};
+
+TEST_F(CgroupsOfProcesses, WithinAContainerOrAServiceAreIts) {
+    open("!/docker/" + id + "/secret");
+    EXPECT_EQ(of("/docker/" + id), "docker_0123456789ab");
+    uint32_t container = number;
+    EXPECT_EQ(of("/docker/" + id + "/init"), "docker_0123456789ab");
+    EXPECT_EQ(number, container);
+    EXPECT_EQ(of("/docker/" + id + "/system.slice/cron.service"), "docker_0123456789ab");
+    EXPECT_EQ(of("/docker/" + id + "/secret"), "-");
+    EXPECT_EQ(of("/system.slice/systemd-udevd.service/udev"), "systemd-udevd");
+    EXPECT_EQ(of("/machine.slice/machine-qemu\\x2d3\\x2dvm.scope/libvirt/vcpu0"), "qemu_vm");
+    EXPECT_EQ(of("/lxc.payload.web/system.slice/cron.service"), "lxc_web");
+    EXPECT_EQ(of("/user.slice/user-1000.slice/user@1000.service/app.slice/x.service"), "-");
+    EXPECT_EQ(of("/"), "-");
+}
+
+TEST_F(CgroupsOfProcesses, GoOnUnderTheirNameWhenTheyAreMadeAnew) {
+    std::string again = id;
+    again.back() = 'a';
+    for (const std::string& one : {id, again})
+        folder.write("var/lib/docker/containers/" + one + "/config.v2.json", R"({"Name": "/web"})");
+    open();
+    EXPECT_EQ(of("/docker/" + id), "web");
+    uint32_t before = number;
+    (*all)[before].processes = 1;
+    EXPECT_EQ(of("/docker/" + again), "web");
+    EXPECT_NE(number, before) << "both are there at the same time";
+    open();
+    of("/docker/" + id);
+    (*all)[number].totals[0] = 5;
+    EXPECT_EQ(of("/docker/" + again), "web");
+    EXPECT_EQ((*all)[number].totals[0], 5u);
+}
+
+TEST_F(CgroupsOfProcesses, MakeRoomForOthersWhenTheyAreGone) {
+    open();
+    for (int i = 0; i < 1500; i++) {
+        ASSERT_NE(of("/job" + std::to_string(i)), "-");
+        (*all)[number].retired = true;
+        EXPECT_EQ((*all)[number].name, "job" + std::to_string(i));
+    }
+    EXPECT_LE(all->members().size(), 1001u);
+    Member& last = (*all)[number];
+    last.stirred = true;  // by a process that was there for a moment: nobody has seen it yet
+    std::string name = last.name;
+    for (int i = 0; i < 1100; i++) of("/other" + std::to_string(i)), (*all)[number].retired = true;
+    EXPECT_EQ(last.name, name);
+}
+
+TEST_F(CgroupsOfProcesses, AreNotToldWhereProcHasOtherIds) {
+    open();
+    EXPECT_EQ(of("/docker/" + id), "docker_0123456789ab");
+    all.emplace(folder / "", "", "");
+    EXPECT_EQ(of("/docker/" + id), "-");
 }
 
 TEST(Patterns, AreTriedInOrder) {

@@ -47,10 +47,19 @@ void PrintTo(const Right& right, std::ostream* out) { *out << right.name; }
 
 void leave(Config&) {}
 void set_7(Config& c) { c.update_every = 7; }
-void switch_all_off(Config& c) { c.group_on.fill(false); }
+void switch_process_off(Config& c) {  // and what it governs
+    for (size_t group : {process_group, file_group, vfs_group}) c.group_on[group] = false;
+}
 void leave_file_on(Config& c) {
-    c.group_on.fill(false);
+    switch_process_off(c);
     c.group_on[file_group] = true;
+}
+void switch_network_off(Config& c) { c.group_on[socket_group] = c.viewer_program = false; }
+void leave_socket_on(Config& c) { c.viewer_program = false; }
+void leave_viewer_on(Config& c) { c.group_on[socket_group] = false; }
+void switch_all_off(Config& c) {
+    c.group_on.fill(false);
+    c.viewer_program = false;
 }
 void switch_file_off(Config& c) { c.group_on[file_group] = false; }
 
@@ -104,14 +113,43 @@ const Right right[] = {
     {"bool_0", "[ebpf programs]\nfile = 0\n", switch_file_off},
     {"fd_is_file", "[ebpf programs]\nfd = no\n", switch_file_off},
     {"vfs_off", "[ebpf programs]\nvfs = no\n", [](Config& c) { c.group_on[vfs_group] = false; }},
-    {"process_governs_all", "[ebpf programs]\nprocess = no\n", switch_all_off},
+    {"process_governs_files", "[ebpf programs]\nprocess = no\n", switch_process_off},
     {"process_and_own_key_after", "[ebpf programs]\nprocess = no\nfile = yes\n", leave_file_on},
     {"process_and_own_key_before", "[ebpf programs]\nfile = yes\nprocess = no\n", leave_file_on},
     {"process_and_own_key_by_another_name", "[ebpf programs]\nfd = yes\nprocess = no\n", leave_file_on},
     {"process_on_own_key_off_before", "[ebpf programs]\nfile = no\nprocess = yes\n", switch_file_off},
     {"process_on_own_key_off_after", "[ebpf programs]\nprocess = yes\nfile = no\n", switch_file_off},
     {"process_twice", "[ebpf programs]\nprocess = no\nprocess = yes\n", leave},
-    {"everything_off", "[ebpf programs]\nprocess = no\nfile = no\nvfs = no\n", switch_all_off},
+    {"viewer_seed", "[network viewer]\nmaximum dimensions = 20\nresolve hostname ips = yes\nports = 1-1024 !145 !domain\nhostnames = !example.com\nips = ! fc00::/7\n",
+     [](Config& c) { c.most_dimensions = 20; c.resolve_hosts = true; c.ports.text = "1-1024 !145 !domain"; c.hostnames.text = "!example.com"; c.ips.text = "! fc00::/7"; }},
+    {"viewer_later", "[network connections]\nresolve hostnames = yes\nresolve service names = no\nenabled = no\nmaximum dimensions = 2\nports = *\n",
+     [](Config& c) { c.resolve_hosts = true; c.resolve_services = false; c.viewer_enabled = false; c.most_dimensions = 2; }},
+    {"viewer_later_of_two_names_wins", "[network connections]\nports = 1\n[network viewer]\nports = 2\n", [](Config& c) { c.ports.text = "2"; }},
+    {"viewer_list_empty", "[network viewer]\nips =\n", [](Config& c) { c.ips.text = ""; }},
+    {"viewer_list_as_it_stands", "[network viewer]\nports =  80\t\t443  \n", [](Config& c) { c.ports.text = "80\t\t443"; }},
+    {"viewer_list_with_a_remark", "[network viewer]\nports = 80 443 ; the web\n", [](Config& c) { c.ports.text = "80 443"; }},
+    {"viewer_most_dimensions", "[network viewer]\nmaximum dimensions = 100000\n", [](Config& c) { c.most_dimensions = 100000; }},
+    {"network_viewer_governs_both", "[ebpf programs]\nnetwork viewer = no\n", switch_network_off},
+    {"network_viewer_and_socket_after", "[ebpf programs]\nnetwork viewer = no\nsocket = yes\n", leave_socket_on},
+    {"network_viewer_and_socket_before", "[ebpf programs]\nsocket = yes\nnetwork viewer = no\n", leave_socket_on},
+    {"network_viewer_and_connections_before", "[ebpf programs]\nnetwork connections = yes\nnetwork viewer = no\n", leave_viewer_on},
+    {"network_viewer_and_connections_of_1_25", "[ebpf programs]\nnetwork viewer = no\nnetwork connection monitoring = yes\n", leave_viewer_on},
+    {"network_viewer_and_both", "[ebpf programs]\nsocket = yes\nnetwork viewer = no\nnetwork connections = yes\n", leave},
+    {"network_viewer_on_socket_off", "[ebpf programs]\nsocket = no\nnetwork viewer = yes\n", leave_viewer_on},
+    {"network_viewer_twice", "[ebpf programs]\nnetwork viewer = no\nnetwork viewer = yes\n", leave},
+    {"socket_off_leaves_the_viewer", "[ebpf programs]\nsocket = no\n", leave_viewer_on},
+    {"process_leaves_the_network", "[ebpf programs]\nprocess = no\nsocket = yes\n", switch_process_off},
+    {"program_viewer_1_25", "[ebpf programs]\nnetwork connection monitoring = no\n", [](Config& c) { c.viewer_program = false; }},
+    {"program_viewer_1_27", "[ebpf programs]\nnetwork connections = no\n", [](Config& c) { c.viewer_program = false; }},
+    {"program_viewer_own_key_after", "[ebpf programs]\nnetwork viewer = yes\nnetwork connections = no\n", [](Config& c) { c.viewer_program = false; }},
+    {"program_viewer_own_key_before", "[ebpf programs]\nnetwork connections = no\nnetwork viewer = yes\n", [](Config& c) { c.viewer_program = false; }},
+    {"program_viewer_both_own_keys", "[ebpf programs]\nnetwork connections = no\nnetwork connection monitoring = yes\n", leave},
+    {"program_process_leaves_the_viewer", "[ebpf programs]\nprocess = no\nnetwork connections = yes\n", switch_process_off},
+    {"service_name", "[service name]\n9200 = Elastic Search\n1 = x\n65535 = last\n",
+     [](Config& c) { c.service_names[9200] = "Elastic Search"; c.service_names[1] = "x"; c.service_names[65535] = "last"; }},
+    {"service_name_of_netdata", "[service name]\n19999 = agent\n", [](Config& c) { c.service_names[19999] = "agent"; }},
+    {"service_name_of_other_letters", "[service name]\n80 = W\xC3\xA9" "b\n", [](Config& c) { c.service_names[80] = "W\xC3\xA9" "b"; }},
+    {"everything_off", "[ebpf programs]\nprocess = no\nnetwork viewer = no\n", switch_all_off},
 };
 // clang-format on
 
@@ -162,12 +200,39 @@ const Wrong wrong[] = {
     {"program_key", "[ebpf programs]\nproces = no\n", {"2: unknown key `proces` in [ebpf programs], passed over; the nearest is `process`"}},
     {"program_value", "[ebpf programs]\nfile = nope\n", {"2: `file` = `nope` is not understood: yes or no; left at yes"}},
     {"program_value_after_another", "[ebpf programs]\nfile = no\nfile = nope\n", {"3: `file` = `nope` is not understood: yes or no; left at no"}, switch_file_off},
-    {"wrong_own_key_does_not_count", "[ebpf programs]\nfile = nope\nprocess = no\n", {"2: `file` = `nope` is not understood: yes or no; left at yes"}, switch_all_off},
+    {"wrong_own_key_does_not_count", "[ebpf programs]\nfile = nope\nprocess = no\n", {"2: `file` = `nope` is not understood: yes or no; left at yes"}, switch_process_off},
     {"section", "[globl]\nupdate every = 5\napps = no\n[global]\nupdate every = 7\n",
-     {"2: unknown section [globl], passed over; there are [global] and [ebpf programs]"}, set_7},
-    {"no_section", "update every = 5\n", {"1: unknown section [], passed over; there are [global] and [ebpf programs]"}},
+     {"2: unknown section [globl], passed over; there are [global], [ebpf programs], [network viewer] and [service name]"}, set_7},
+    {"viewer_dimensions_too_few", "[network viewer]\nmaximum dimensions = 1\n", {"2: `maximum dimensions` = `1` is not understood: a whole number from 2 to 100000; the default stands"}},
+    {"viewer_dimensions_too_many", "[network connections]\nmaximum dimensions = 100001\n", {"2: `maximum dimensions` = `100001` is not understood: a whole number from 2 to 100000; the default stands"}},
+    {"viewer_bool", "[network viewer]\nresolve hostname ips = sometimes\nresolve service names = 2\nenabled =\n",
+     {"2: `resolve hostname ips` = `sometimes` is not understood: yes or no; the default stands",
+      "3: `resolve service names` = `2` is not understood: yes or no; the default stands",
+      "4: `enabled` = `` is not understood: yes or no; the default stands"}},
+    {"viewer_key", "[network viewer]\nport = 80\n", {"2: unknown key `port` in [network viewer], passed over; the nearest is `ports`"}},
+    {"viewer_key_by_its_later_name", "[network connections]\nhostname = x\n", {"2: unknown key `hostname` in [network connections], passed over; the nearest is `hostnames`"}},
+    {"viewer_key_elsewhere", "[global]\nips = *\n", {"2: unknown key `ips` in [global], passed over; the nearest is `[network viewer] ips`"}},
+    {"program_viewer_value", "[ebpf programs]\nnetwork viewer = nope\n", {"2: `network viewer` = `nope` is not understood: yes or no; left at yes"}},
+    {"wrong_socket_does_not_count", "[ebpf programs]\nsocket = nope\nnetwork viewer = no\n",
+     {"2: `socket` = `nope` is not understood: yes or no; left at yes"}, switch_network_off},
+    {"program_viewer_key", "[ebpf programs]\nnetwork viewr = no\n", {"2: unknown key `network viewr` in [ebpf programs], passed over; the nearest is `network viewer`"}},
+    {"service_port", "[service name]\nhttp = web\n0 = x\n65536 = y\n80 = z\n",
+     {"2: `http` in [service name] is not understood: a port, a whole number from 1 to 65535; passed over",
+      "3: `0` in [service name] is not understood: a port, a whole number from 1 to 65535; passed over",
+      "4: `65536` in [service name] is not understood: a port, a whole number from 1 to 65535; passed over"},
+     [](Config& c) { c.service_names[80] = "z"; }},
+    {"service_text", "[service name]\n19999 =\n80 = it's\n81 = \"x\"\n82 = a\\b\n83 = a\tb\n",
+     {"2: `19999` = `` is not understood: a name of at most 60 bytes without quotes and backslashes; passed over",
+      "3: `80` = `it's` is not understood: a name of at most 60 bytes without quotes and backslashes; passed over",
+      "4: `81` = `\"x\"` is not understood: a name of at most 60 bytes without quotes and backslashes; passed over",
+      "5: `82` = `a\\b` is not understood: a name of at most 60 bytes without quotes and backslashes; passed over",
+      "6: `83` = `a\tb` is not understood: a name of at most 60 bytes without quotes and backslashes; passed over"}},
+    {"service_text_too_long", "[service name]\n80 = " + std::string(61, 'x') + "\n81 = " + std::string(60, 'x') + "\n",
+     {"2: `80` = `" + std::string(61, 'x') + "` is not understood: a name of at most 60 bytes without quotes and backslashes; passed over"},
+     [](Config& c) { c.service_names[81] = std::string(60, 'x'); }},
+    {"no_section", "update every = 5\n", {"1: unknown section [], passed over; there are [global], [ebpf programs], [network viewer] and [service name]"}},
     {"no_key_and_value", "[global]\nupdate every\napps = no\n", {"2: neither a [section] nor `key = value`, passed over"}, [](Config& c) { c.apps = false; }},
-    {"section_not_closed", "[global\nupdate every = 5\n", {"2: unknown section [], passed over; there are [global] and [ebpf programs]", "1: neither a [section] nor `key = value`, passed over"}},
+    {"section_not_closed", "[global\nupdate every = 5\n", {"2: unknown section [], passed over; there are [global], [ebpf programs], [network viewer] and [service name]", "1: neither a [section] nor `key = value`, passed over"}},
     {"line_number_after_comments", "# one\n; two\n\n   \n[global]\r\n\t# three\r\napps = maybe\r\n",
      {"7: `apps` = `maybe` is not understood: yes or no; the default stands"}},
     {"line_number_without_newline", "[global]\napps = maybe", {"2: `apps` = `maybe` is not understood: yes or no; the default stands"}},
@@ -187,30 +252,66 @@ TEST_P(WrongFiles, CostWhatIsWrongAloneAndAreToldOf) {
 
 // The lines around one that holds what no line should are read as ever, under their own numbers.
 TEST(ConfigLines, PassOverAnOverlongLineAndGoOn) {
-    for (size_t length : {200u, 1000u, 10'000u}) {
+    for (size_t length : {70'000u, 1'000'000u}) {
         Reading r = read("[global]\nbtf path = /" + std::string(length, 'x') + "\nupdate every = 7\napps = maybe\n");
         ASSERT_EQ(r.complaints.size(), 2u);
-        EXPECT_TRUE(r.complaints[0].starts_with("2: the line is ")) << r.complaints[0];
+        EXPECT_EQ(r.complaints[0], "2: the line is longer than 65536 bytes, passed over");
         EXPECT_EQ(r.complaints[1], "4: `apps` = `maybe` is not understood: yes or no; the default stands");
         EXPECT_EQ(r.config.update_every, 7);
         ASSERT_EQ(r.config.btf_path, "") << "half a path is no path";
     }
 }
 
-TEST(ConfigLines, ReadOneThatJustFits) {
-    std::string path = "/" + std::string(150, 'x');
-    for (const char* end : {"\n", "\r\n", ""}) {
-        Reading r = read("[global]\nbtf path = " + path + end);
-        EXPECT_EQ(r.complaints, Complaints());
-        EXPECT_EQ(r.config.btf_path, path);
+TEST(ConfigLines, PassOverALongLineWithoutAName) {
+    for (const std::string& line : {std::string(300, 'x'), std::string(300, 'x') + " = 1"}) {
+        Reading r = read("[global]\n" + line + "\nupdate every = 7\n");
+        ASSERT_EQ(r.complaints.size(), 1u);
+        EXPECT_TRUE(r.complaints[0].starts_with("2: the line is longer than ")) << r.complaints[0];
+        EXPECT_EQ(r.config.update_every, 7);
     }
-    for (size_t length = 180; length < 200; length++) {  // whatever the limit is: whole or not at all
-        std::string name(length, 'x');
-        for (const char* end : {"\n", ""}) {
-            Reading r = read("[global]\nbtf path = " + name + end);
-            ASSERT_TRUE(r.config.btf_path == (r.complaints.empty() ? name : "")) << length;
+}
+
+TEST(ConfigLines, ReadALongListWhole) {
+    std::string list = "10.0.0.1";
+    for (int i = 2; i < 1000; i++) list += fmt::format(" 10.0.{}.{}", i / 256, i % 256);
+    for (const char* end : {"\n", "\r\n", "", " ; that is all\n", "\t;\t; all\n"}) {
+        Reading r = read("[network viewer]\n  ips = " + list + end);
+        EXPECT_EQ(r.complaints, Complaints());
+        EXPECT_EQ(r.config.ips.text, list);
+    }
+    Reading r = read("[network viewer]\nips = " + list + "\nports = 80\nhostnames =\n");
+    EXPECT_EQ(r.config.ips.text, list);
+    EXPECT_EQ(r.config.ports.text, "80") << "the line after it";
+    EXPECT_EQ(r.config.hostnames.text, "");
+}
+
+TEST(ConfigLines, ReadOneOfAnyLength) {
+    for (size_t length = 150; length < 250; length++) {  // whatever inih's limit is
+        std::string path(length, 'x');
+        for (const char* end : {"\n", "\r\n", ""}) {
+            Reading r = read("[global]\nbtf path = " + path + end);
+            EXPECT_EQ(r.complaints, Complaints()) << length;
+            ASSERT_EQ(r.config.btf_path, path);
         }
     }
+}
+
+// What is wrong with a word of a list is told where the list is taken apart; so it comes with its place.
+TEST(ConfigLines, TellWhereAListStands) {
+    ScratchFolder folder;
+    std::string file = folder.write("ebpf.conf", "[network viewer]\nports = 80\n\nips = *\n");
+    Config config;
+    Complaints complaints;
+    read_config(file, false, config, complaints);
+    EXPECT_EQ(config.ports.where, file + ":2");
+    EXPECT_EQ(config.ips.where, file + ":4");
+    EXPECT_EQ(config.hostnames.where, "");
+}
+
+TEST(Viewer, IsOnUnlessEitherSwitchIsOff) {
+    EXPECT_TRUE(Config().viewer());
+    EXPECT_FALSE(read("[network viewer]\nenabled = no\n[ebpf programs]\nnetwork viewer = yes\n").config.viewer());
+    EXPECT_FALSE(read("[ebpf programs]\nnetwork viewer = no\n[network viewer]\nenabled = yes\n").config.viewer());
 }
 
 TEST(ConfigLines, SayNothingOfALongComment) {
@@ -256,12 +357,15 @@ TEST(ForeignConfig, IsReadForOurKeysOnly) {
         "    cachestat = no\n"
         "    fd = no\n"
         "    network connections = no\n"
+        "    socket = no\n"
         "[network connections]\n"
-        "    ports = " +
+        "    maximum dimensions = 50\n"
+        "    bandwidth table size = " +
             std::string(300, '1') +
             "\n"
             "[ipc]\n"
-            "    integration = disabled\n",
+            "    integration = disabled\n" +
+            std::string(300, 'x') + "\n",
         true);
     EXPECT_EQ(r.complaints, Complaints());
     Config wanted;
@@ -271,7 +375,9 @@ TEST(ForeignConfig, IsReadForOurKeysOnly) {
     wanted.update_every = 10;
     wanted.pid_table_size = 32768;
     wanted.btf_path = "/sys/kernel/btf/";
-    wanted.group_on[file_group] = false;
+    wanted.group_on[file_group] = wanted.group_on[socket_group] = false;
+    wanted.viewer_program = false;
+    wanted.most_dimensions = 50;
     expect_same(r.config, wanted);
 }
 
@@ -421,6 +527,11 @@ TEST(DocumentedKeys, AreOneSpellingOfEach) {
     EXPECT_EQ(has("global|disable apps"), 0);
     EXPECT_EQ(has("ebpf programs|file"), 1);
     EXPECT_EQ(has("ebpf programs|fd"), 0);
+    EXPECT_EQ(has("network viewer|resolve hostname ips"), 1);
+    EXPECT_EQ(has("network viewer|resolve hostnames"), 0);
+    EXPECT_EQ(has("network connections|ports"), 0);
+    EXPECT_EQ(has("ebpf programs|network connection monitoring"), 0);
+    EXPECT_EQ(has("service name|19999"), 1);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ inline std::string kernels_name(const std::string& function) {
     return function.starts_with("sys_") ? "__x64_" + function : function;
 }
 
-// Has the first function of every hook, and all tracepoints.
+// Has the first function of every hook, and all tracepoints but those that serve instead of functions.
 inline Kernel kernel_with_everything() {
     Kernel kernel;
     for (const Group& group : groups)
@@ -19,7 +19,14 @@ inline Kernel kernel_with_everything() {
     return kernel;
 }
 
-// The same, but without some ways to attach.
+// The same with those: as kernels are since 6.3.
+inline Kernel kernel_that_tells_of_messages() {
+    Kernel kernel = kernel_with_everything();
+    kernel.events.insert({"sock_send_length", "sock_recv_length"});
+    return kernel;
+}
+
+// The first, but without some ways to attach.
 template <class... Ways>
 Kernel kernel_without(Ways... absent) {
     Kernel kernel = kernel_with_everything();

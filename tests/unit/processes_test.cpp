@@ -152,6 +152,22 @@ TEST_F(Lives, KeepTheirTotalsWhenTheRulesChange) {
     EXPECT_EQ(processes_of("c"), 1u);
 }
 
+// Whoever may start processes can start each from the last: the plugin must not think about it for minutes.
+TEST_F(Lives, InheritDownALongChainInNoTime) {
+    processes("a: nothing\n");
+    constexpr uint32_t length = 50'000;
+    for (uint32_t i = 0; i < length; i++) {
+        // In an order of their own.
+        uint32_t place = i * 7919 % length;
+        all->owner(make(10 + place, 10 + place, place ? "link" : "first", LIFE_EXECUTED, place ? 9 + place : 1));
+    }
+    AppRules rules;
+    std::vector<std::string> complaints;
+    rules.read(rules_folder.write("new.conf", "a: first\n"), complaints);
+    all->regroup(std::move(rules));
+    EXPECT_EQ(processes_of("a"), length);
+}
+
 TEST_F(Lives, AreCountedApartWhileSomebodyLooks) {
     running(10, 1, "x");
     processes("a: x\n");
@@ -164,6 +180,27 @@ TEST_F(Lives, AreCountedApartWhileSomebodyLooks) {
     EXPECT_EQ(all->rows()[0].app.name, "a");
     all->forget_counts();
     EXPECT_EQ(all->rows()[0].counts[reads], 0u);
+}
+
+// As /proc with hidepid is for those who may not look.
+TEST_F(Lives, AreNotTakenForGoneWhereProcHidesThem) {
+    running(10, 1, "x");
+    running(1, 0, "systemd");
+    processes("a: x\n");
+    std::filesystem::remove_all(folder / "1");
+    std::filesystem::remove_all(folder / "10");
+    all->folded(true);
+    EXPECT_EQ(processes_of("a"), 1u);
+    running(1, 0, "systemd");
+    all->folded(true);
+    EXPECT_EQ(processes_of("a"), 0u) << "its end has escaped the kernel side";
+}
+
+TEST_F(Lives, HaveTheNameOfAThreadWhereProcHidesTheirOwn) {
+    std::filesystem::create_directories(folder / "10");
+    processes("a: x\n");
+    EXPECT_EQ(app_of(make(11, 10, "x")), "a");
+    EXPECT_EQ(app_of(make(12, 10, "y")), "a");
 }
 
 TEST_F(Lives, LeaveNothingBehind) {

@@ -24,6 +24,7 @@ public:
     std::string write(const std::string& name, const std::string& text) const {
         std::filesystem::path file = path_ / name;
         std::filesystem::create_directories(file.parent_path());
+        std::filesystem::remove(file);  // writing over it, ext4 would wait for the disk
         if (!(std::ofstream(file, std::ios::binary) << text)) throw std::runtime_error("write " + file.string());
         return file;
     }

@@ -192,7 +192,7 @@ TEST(Slots, FreeTheRetiredAndKeepTheirCounts) {
     kernel.count(9, first, 5);
     kernel.add(9, far, 6);  // its mark is yet to come: the slot is looked at for the last time, so all of it is read
     kernel[9].in_call = 1;
-    kernel[9].note = 1;
+    kernel[9].note.flag = 1;
     kernel.retire(9);
     slots.fold();
     EXPECT_EQ(slots.totals()[first], 5u);

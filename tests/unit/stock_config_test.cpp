@@ -10,7 +10,8 @@
 namespace {
 
 // The defaults that only "left out" says; the file shows for them what comes out by hand, on a small machine.
-const std::map<std::string, std::string> automatic = {{"global|update every", "1"}, {"global|pid table size", "4096"}};
+const std::map<std::string, std::string> automatic = {
+    {"global|update every", "1"}, {"global|pid table size", "4096"}, {"global|connection table size", "4096"}};
 
 struct Line {
     std::string text;     // as it stands in the file
@@ -23,7 +24,7 @@ std::vector<Line> stock_lines() {
     std::vector<Line> lines;
     std::string section;
     const std::regex header("\\[([a-z ]+)\\]"),
-        setting("#([a-z ]+?) =(?: (.*))?");  // explanations have a blank after the #
+        setting("#([a-z0-9 ]+?) =(?: (.*))?");  // explanations have a blank after the #
     for (std::string text; std::getline(file, text);) {
         std::smatch match;
         lines.push_back({text, "", ""});
@@ -88,7 +89,7 @@ TEST(StockConfig, ShowsWhatIsAutomaticAsItComesOutByHand) {
 TEST(StockConfig, ReadsWithEverythingUncommented) {
     Config wanted;
     wanted.update_every = 1;
-    wanted.pid_table_size = 4096;
+    wanted.pid_table_size = wanted.connection_table_size = 4096;
     expect_same(read(stock_with([](const std::string& setting) { return !setting.empty(); })), wanted);
 }
 

@@ -170,7 +170,11 @@ TEST_P(Tables, HookEachFunctionOnceAndEachSomewhere) {
         for (const char* function : hook.functions)
             if (function) EXPECT_TRUE(places.insert(function).second) << function;
         if (hook.need == Need::Always) EXPECT_NE(hook.event, nullptr) << hook.name;
+        if (hook.shared_event) EXPECT_EQ(hook.event, nullptr) << hook.name << ": it stands in for functions";
+        if (hook.event_first) EXPECT_NE(hook.shared_event, nullptr) << hook.name;
     }
+    for (const Hook& hook : group.hooks)
+        if (hook.shared_event) EXPECT_FALSE(places.contains(hook.shared_event)) << hook.shared_event;
     EXPECT_NE(group.hooks.front().need, Need::InsteadOfPrevious);
 }
 
@@ -184,6 +188,18 @@ TEST(AllTables, GiveEachChartAnIdAndAPlaceOfItsOwn) {
                 EXPECT_TRUE(priorities.insert(face_of(chart, names).priority).second) << face_of(chart, names).id;
             }
     }
+}
+
+TEST_P(Tables, MakeCountersIntoTheirUnits) {
+    auto expect_units = [](const Face& face) {
+        if (!face.id) return;
+        bool kilobits = face.units == "kilobits/s"s;
+        EXPECT_EQ(face.multiplier, kilobits ? 8 : 1) << face.id << ": of bytes";
+        EXPECT_EQ(face.divisor, kilobits ? 1000 : 1) << face.id;
+    };
+    for (const Chart& chart : group.charts) expect_units(chart.classic), expect_units(chart.current);
+    for (const Share& share : group.shares)
+        expect_units(share.apps), expect_units(share.app), expect_units(share.cgroup);
 }
 
 TEST(AllTables, NumberCountersAndHooksWithoutGaps) {
@@ -225,6 +241,17 @@ const Documented classic[] = {
     {"process", "ebpf.exit", "Exit process", "calls", "Process", 21007, "do_exit:process release_task:task*-1"},
     {"process", "ebpf.process_status", "Process not closed", "difference", "Process", 21008, "process:process~ zombie:zombie~"},
     {"process", "ebpf.task_error", "Fails to create process", "calls", "Process", 21009, "_do_fork:process sys_clone:thread"},
+    {"socket", "ebpf.tcp_functions", "Calls to internal functions", "calls", "Socket", 21070, "tcp_sendmsg:sent tcp_cleanup_rbuf:received tcp_close:close"},
+    // Netdata also declared tcp_close here, and never gave it a value.
+    {"socket", "ebpf.tcp_bandwidth", "TCP bandwidth", "bytes/s", "Socket", 21071, "tcp_sendmsg:sent*-1 tcp_cleanup_rbuf:received"},
+    {"socket", "ebpf.tcp_error", "TCP errors", "calls", "Socket", 21072, "tcp_sendmsg:sent tcp_cleanup_rbuf:received"},
+    {"socket", "ebpf.tcp_retransmit", "Packages retransmitted", "calls", "Socket", 21073, "tcp_retransmit_skb:retransmitted"},
+    {"socket", "ebpf.udp_functions", "UDP calls", "calls", "Socket", 21074, "udp_sendmsg:sent udp_recvmsg:received"},
+    {"socket", "ebpf.udp_bandwidth", "UDP bandwidth", "bytes/s", "Socket", 21075, "udp_sendmsg:sent*-1 udp_recvmsg:received"},
+    {"socket", "ebpf.udp_error", "UDP errors", "calls", "Socket", 21076, "udp_sendmsg:sent udp_recvmsg:received"},
+    // These came later; behind those above, whose family they share here.
+    {"socket", "ip.inbound_conn", "Inbound connections.", "connections/s", "Socket", 21077, "inet_csk_accept_tcp:connected_tcp inet_csk_accept_udp:connected_udp"},
+    {"socket", "ip.tcp_outbound_conn", "TCP outbound connections.", "connections/s", "Socket", 21078, "tcp_connect_v4:connected_V4 tcp_connect_v6:connected_V6"},
 };
 
 const Documented current[] = {
@@ -239,6 +266,16 @@ const Documented current[] = {
     {"process", "system.exit", "Exit process", "calls/s", "processes", 21003, "do_exit:process release_task:task*-1"},
     {"process", "system.process_status", "Process not closed", "difference", "processes", 21004, "process:process~ zombie:zombie~"},
     {"process", "system.task_error", "Fails to create process", "calls/s", "processes", 21005, "kernel_clone:process sys_clone:thread"},
+    // Netdata names received before sent, and gives the two the other's numbers; its ids and names are these.
+    {"socket", "ip.inbound_conn", "Inbound connections.", "connections/s", "kernel", 21070, "inet_csk_accept_tcp:connected_tcp inet_csk_accept_udp:connected_udp"},
+    {"socket", "ip.tcp_outbound_conn", "TCP outbound connections.", "connections/s", "kernel", 21071, "tcp_connect_v4:connected_V4 tcp_connect_v6:connected_V6"},
+    {"socket", "ip.tcp_functions", "Calls to internal functions", "calls/s", "kernel", 21072, "tcp_sendmsg:sent tcp_cleanup_rbuf:received tcp_close:close"},
+    {"socket", "ip.total_tcp_bandwidth", "TCP bandwidth", "kilobits/s", "kernel", 21073, "tcp_sendmsg:sent*-1 tcp_cleanup_rbuf:received"},
+    {"socket", "ip.tcp_error", "TCP errors", "calls/s", "kernel", 21074, "tcp_sendmsg:sent tcp_cleanup_rbuf:received"},
+    {"socket", "ip.tcp_retransmit", "Packages retransmitted", "calls/s", "kernel", 21075, "tcp_retransmit_skb:retransmitted"},
+    {"socket", "ip.udp_functions", "UDP calls", "calls/s", "kernel", 21076, "udp_sendmsg:sent udp_recvmsg:received"},
+    {"socket", "ip.total_udp_bandwidth", "UDP bandwidth", "kilobits/s", "kernel", 21077, "udp_sendmsg:sent*-1 udp_recvmsg:received"},
+    {"socket", "ip.udp_error", "UDP errors", "calls/s", "kernel", 21078, "udp_sendmsg:sent udp_recvmsg:received"},
 };
 
 const Documented in_both[] = {  // they came later than the first names
@@ -333,14 +370,19 @@ TEST_P(Objects, HoldEveryProgramThatCanBePlanned) {
     std::set<std::string> hooks_seen;
     Kernel without_release = kernel_with_everything();
     without_release.functions.erase("release_task");
-    for (const Kernel& kernel : {kernel_with_everything(), without_release, kernel_without(Way::Trampoline),
-                                 kernel_without(Way::Trampoline, Way::ProbeMulti), kernel_of_system_calls()})
+    Kernel messages_alone = kernel_that_tells_of_messages();
+    for (Way way : {Way::Trampoline, Way::ProbeMulti, Way::Probe}) messages_alone.refused[way] = "no";
+    for (const Kernel& kernel :
+         {kernel_with_everything(), without_release, kernel_that_tells_of_messages(), messages_alone,
+          kernel_without(Way::Trampoline), kernel_without(Way::Trampoline, Way::ProbeMulti), kernel_of_system_calls()})
         for (LoadMode mode : {LoadMode::Entry, LoadMode::Return})
             for (const Attachment& a : make_plan(kernel, config_with(mode)).attachments) {
                 expect_program(a);
                 hooks_seen.insert(hook_ref(a.hook).name());
             }
     EXPECT_EQ(hooks_seen.size(), static_cast<size_t>(HOOKS)) << "a hook that is never planned";
+    for (const Attachment& a : make_plan(messages_alone, Config()).attachments)
+        if (a.target.starts_with("sock_")) EXPECT_EQ(a.program(), a.target + "__tp_btf") << "one for all its hooks";
 }
 
 // The compilers must agree on what lies where.
@@ -352,9 +394,12 @@ TEST_P(Objects, ShareTheMemoryAsThePluginSeesIt) {
     EXPECT_EQ(value_size("slots"), sizeof(slot));
     EXPECT_EQ(value_size("overflow"), sizeof(slot));
     EXPECT_EQ(value_size("dirty"), 64u);
+    EXPECT_EQ(value_size("connections"), sizeof(connection));
+    EXPECT_EQ(value_size("dirty_connections"), 64u);
     EXPECT_EQ(value_size(".data.state"), sizeof(state));
     EXPECT_EQ(value_size(".rodata.settings"), sizeof(settings));
-    EXPECT_EQ(bpf_object__find_map_by_name(object.get(), "claims") != nullptr, GetParam() == "v2");
+    for (const char* claims : {"claims", "connection_claims"})
+        EXPECT_EQ(bpf_object__find_map_by_name(object.get(), claims) != nullptr, GetParam() == "v2") << claims;
 }
 
 }  // namespace

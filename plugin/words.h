@@ -1,0 +1,15 @@
+// Texts taken apart: the words of a line, and the files of /etc that are tables of words.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+std::vector<std::string_view> split_words(std::string_view text);
+
+// The lines of a table that hold something, each as its words; # begins a comment.
+std::vector<std::vector<std::string_view>> split_table(std::string_view text);
+
+// A whole file; throws if it cannot be read.
+std::string read_table(const std::string& file);
+
+std::string lower(std::string_view text);

@@ -1,0 +1,176 @@
+# What the tests with the real agent share.
+bats_require_minimum_version 1.5.0
+build=$BATS_TEST_DIRNAME/../../build/release
+plugin=${EBPF_PLUGIN:-$build/ebpf.plugin}
+protocol_check=$build/tests/protocol-check
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    unset "${!NETDATA_@}"
+    agents=() # their process ids
+    started=() # other processes that a test leaves to teardown
+    forgiven='^$' # what error.log may say, beside nothing
+}
+
+teardown() {
+    local pid folder
+    for pid in "${agents[@]}" "${started[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+    for pid in "${agents[@]}"; do wait "$pid" 2>/dev/null || true; done
+    for _ in {1..40}; do
+        [[ -n $(ours) ]] || break
+        sleep 0.1
+    done
+    [[ -z $(ours) ]] || { echo "left behind: $(ours)" >&2; kill -KILL $(ours); return 1; }
+    for folder in */; do
+        [[ -f $folder/log/error.log ]] || continue
+        # The agent names no line that it does not understand: these words are all that there is.
+        if grep -E 'ERROR : PLUGINSD|disconnected after|now disabled|Disabling|got a .* but|ebpf.plugin ERROR' "$folder/log/error.log" | grep -vE "$forgiven"; then
+            echo "in the error.log of $folder" >&2
+            return 1
+        fi
+        [[ ! -s $folder/printed ]] || "$protocol_check" --cut <"$folder/printed"
+    done
+}
+
+not() { ! "$@"; }
+
+# The plugins of this test's agents.
+ours() {
+    local exe
+    for exe in $(find /proc/[0-9]*/exe -lname "$BATS_TEST_TMPDIR/*/plugins/real/*" 2>/dev/null); do
+        exe=${exe%/exe}
+        echo "${exe#/proc/}"
+    done
+}
+
+a_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# agent NAME [LINES OF netdata.conf]: lays out an agent of its own in the folder NAME.
+agent() {
+    local at=$PWD/$1
+    mkdir -p "$at"/{etc,cache,lib,log,lock,plugins/real}
+    port[$1]=$(a_port)
+    cat >"$at/etc/netdata.conf" <<END
+[global]
+    run as user = root
+    hostname = $1
+[directories]
+    config = $at/etc
+    stock config = $AGENT/usr/lib/netdata/conf.d
+    cache = $at/cache
+    lib = $at/lib
+    home = $at/lib
+    lock = $at/lock
+    log = $at/log
+    plugins = "$at/plugins"
+    web = $AGENT/usr/share/netdata/web
+[db]
+    mode = ram
+    retention = 1200
+    update every = 1
+[web]
+    bind to = 127.0.0.1
+    default port = ${port[$1]}
+[health]
+    enabled = no
+[registry]
+    enabled = no
+    registry to announce = http://127.0.0.1:${port[$1]}
+[plugins]
+    enable running new plugins = no
+    ebpf = yes
+    proc = no
+    diskspace = no
+    cgroups = no
+    tc = no
+    idlejitter = no
+    timex = no
+    statsd = no
+    netdata monitoring = no
+$2
+END
+    # The stock one asks addresses of clouds. Without the system's name a streaming child crashes.
+    cat >"$at/plugins/system-info.sh" <<'END'
+#!/bin/sh
+. /etc/os-release
+printf 'NETDATA_HOST_OS_NAME=%s\nNETDATA_HOST_OS_ID=%s\nNETDATA_HOST_OS_VERSION=%s\n' "$NAME" "$ID" "$VERSION"
+printf 'NETDATA_SYSTEM_KERNEL_NAME=%s\nNETDATA_SYSTEM_KERNEL_VERSION=%s\n' "$(uname -s)" "$(uname -r)"
+END
+    chmod 755 "$at/plugins/system-info.sh"
+    cp "$plugin" "$at/plugins/real/ebpf.plugin"
+    ln -s real/ebpf.plugin "$at/plugins/ebpf.plugin"
+    printf '%s\n' "alpha: alpha*" "beta: beta*" >"$at/etc/apps_groups.conf"
+    echo "[global]" >"$at/etc/ebpf.conf"
+}
+
+# What the plugin of that agent prints is kept in the file printed: its pid and its signals stay its own.
+listen_in() { # NAME
+    rm "$1/plugins/ebpf.plugin"
+    printf '#!/bin/bash\nexec "%s" "$@" > >(exec tee -a "%s")\n' "$PWD/$1/plugins/real/ebpf.plugin" "$PWD/$1/printed" >"$1/plugins/ebpf.plugin"
+    chmod 755 "$1/plugins/ebpf.plugin"
+}
+
+declare -gA port running
+run_agent() { # NAME
+    LD_LIBRARY_PATH=$(echo "$AGENT"/{lib,usr/lib}/*-linux-gnu | tr ' ' :) \
+        "$AGENT/usr/sbin/netdata" -D -c "$PWD/$1/etc/netdata.conf" </dev/null >>"$1/console" 2>&1 3>&- &
+    running[$1]=$!
+    agents+=($!)
+    await "$1 answers" curl -fsS -o /dev/null "http://127.0.0.1:${port[$1]}/api/v1/info"
+}
+
+# Until the command succeeds, at most 20 s.
+await() { # WHAT COMMAND…
+    local what=$1 until=$((SECONDS + 20))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < until)) || { echo "not within 20 s: $what" >&2; tail -20 ./*/log/error.log >&2; return 1; }
+        sleep 0.1
+    done
+}
+
+api() { # NAME CALL: the answer of that agent
+    curl -fsS "http://127.0.0.1:${port[$1]}/$2"
+}
+
+# Values of a chart, newest first, a line each: the time, then its dimensions.
+values() { # NAME CHART [SECONDS]
+    api "$1" "api/v1/data?chart=$2&after=-${3:-600}&format=csv&options=seconds" | tr -d '\r' | tail -n +2
+}
+collects() { # NAME CHART [LINES]: there are values
+    (($(values "$1" "$2" | grep -cE '^[0-9]+,-?[0-9.]+') >= ${3:-1}))
+}
+has_chart() { api "$1" api/v1/charts | jq -e --arg id "$2" '.charts | has($id)'; }
+lacks_chart() { not has_chart "$@"; }
+
+# The plugin's process under the only agent.
+the_plugin() {
+    await "one plugin runs" eval '[[ $(ours | wc -l) == 1 ]]'
+    ours
+}
+gone_within_2s() { # PID
+    for _ in {1..20}; do
+        kill -0 "$1" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+# does APPLICATION OPERATION COUNT: makes so many calls under that name and prints "CALLS FAILED BYTES" that were made. It
+# waits a while before and after: first and last values of an agent are those of parts of a second.
+does() {
+    ln -sf "$build/ebpf-workload" "$1"
+    mkdir -p "$1.dir"
+    "./$1" "$2" "$3" "$PWD/$1.dir" >"$1.made" 2>/dev/null 3>&- &
+    local worker=$!
+    started+=("$worker")
+    for _ in 1 2; do
+        await "$1 stops" eval "[[ \$(sed 's/.*) //' /proc/$worker/stat) == T* ]]"
+        sleep 3
+        kill -CONT "$worker"
+    done
+    wait "$worker" || true
+    awk '$1 == "made" { print $2, $3, $4 }' "$1.made"
+}
