@@ -221,10 +221,10 @@ TEST_P(Room, ShowsAllThatMovesHoweverLittleThereIs) {
         if (tick % 50 == 0) {  // long enough for what has no row to go
             for (const auto& [row, c] : rows) viewer().freed(row);
             rows.clear();
-            at(20 * tick);
-            at(20 * tick + 11);
+            at(int64_t{20} * tick);
+            at(int64_t{20} * tick + 11);
         }
-        at(20 * tick + 12);
+        at(int64_t{20} * tick + 12);
         for (const char* chart : all_charts) ASSERT_LE(ids(chart).size(), most) << chart;
     }
     at(10'000);
