@@ -38,10 +38,9 @@ struct slot {
 #define SLOT_PROBES 8
 #define SLOT_HASH(tid) ((__u32)(tid) * 2654435761u)
 
-// A connection, found by its socket, by open addressing: of TCP what the socket says of itself, written by whoever uses
-// it; of UDP sums, added atomically. The tag is CONNECTION_CLAIMED,
-// with SLOT_RETIRED added to it when the connection has ended; only the plugin frees a row.
-// A socket has one row, that a single look-up finds; but a UDP socket that sends to many has further rows, one for each
+// A connection, found by its socket: of TCP what the socket says of itself, written by whoever uses it; of UDP sums, added
+// atomically. The tag is CONNECTION_CLAIMED, with SLOT_RETIRED added to it when the connection has ended; only the plugin
+// frees a row. A socket has one row; but a UDP socket that sends to many has further rows, one for each
 // (CONNECTION_FURTHER), found by the other end too.
 #define CONNECTION_CLAIMED 1
 struct connection {
@@ -62,6 +61,19 @@ struct connection {
     __u32 retransmits;
     __u32 unused_too;
 } __attribute__((aligned(64)));
+
+// By what a row is found; the other end is all zero but for further rows. Where sockets have numbers that are never used
+// twice, by open addressing from a hash of it; elsewhere a hash map of the kernel's has it, for the same address is often
+// another socket's next: all would begin to look at the same place, where the rows of those that have ended still are.
+struct end {
+    __be32 address[4];
+    __u16 port, unused;
+};
+struct connection_key {
+    __u64 socket;
+    struct end further;
+    __u32 unused;
+};
 
 #define CONNECTION_KNOWN 1     // the row is filled
 #define CONNECTION_OUTBOUND 2  // it was seen to connect, or to send first

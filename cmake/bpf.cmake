@@ -1,5 +1,5 @@
-# bpf_object(NAME SOURCE CPU): compiles SOURCE for that BPF instruction set and makes the library NAME, which holds the
-# object's bytes between the symbols NAME and NAME_end.
+# bpf_object(NAME SOURCE CPU [DEFINITION...]): compiles SOURCE for that BPF instruction set and makes the library NAME,
+# which holds the object's bytes between the symbols NAME and NAME_end.
 find_program(BPF_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
 find_program(BPF_STRIP NAMES llvm-strip llvm-strip-19 llvm-strip-16 llvm-strip-14 REQUIRED)
 
@@ -17,16 +17,17 @@ add_custom_command(OUTPUT ${SYSCALL_NUMBERS}
 
 function(bpf_object name source cpu)
     set(object ${CMAKE_BINARY_DIR}/bpf/${name}.o)
-    set(definitions)
+    list(TRANSFORM ARGN PREPEND -D OUTPUT_VARIABLE definitions)
     if(cpu STREQUAL v3) # (clang tells its programs the instruction set only since 18)
-        set(definitions -DHAS_COMPARE_EXCHANGE)
+        list(APPEND definitions -DHAS_COMPARE_EXCHANGE)
     endif()
     add_custom_command(OUTPUT ${object}
         COMMAND ${BPF_CLANG} -target bpf -mcpu=${cpu} -D__TARGET_ARCH_x86 ${definitions} -O2 -g -std=gnu11
             -Wall -Wextra -Werror -Wno-unused-parameter
             -I${CMAKE_BINARY_DIR}/bpf -I${PROJECT_SOURCE_DIR}/charts -I${PROJECT_SOURCE_DIR}/kernel-collector
             -isystem ${BPF_ARCH_INCLUDE} -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
-        COMMAND ${BPF_STRIP} -g ${object}
+        # libbpf passes over the relocations of the type information.
+        COMMAND ${BPF_STRIP} -g --remove-section=.rel.BTF --remove-section=.rel.BTF.ext ${object}
         DEPENDS ${source} ${SYSCALL_NUMBERS} DEPFILE ${object}.d VERBATIM)
     file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/bpf/${name}.S CONTENT [[
     .section .rodata

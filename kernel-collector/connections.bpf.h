@@ -30,6 +30,12 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } connection_claims SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DEFAULT_CONNECTIONS);
+	__type(key, struct connection_key);
+	__type(value, __u32); // index of the row
+} connection_index SEC(".maps");
 #endif
 
 // By what a socket's row is found; 0 if this program cannot tell.
@@ -59,13 +65,6 @@ static __always_inline __u64 key_of(bool typed, const struct sock *sk)
 }
 #endif
 
-// One end of a connection, as in struct connection.
-struct end {
-	__be32 address[4];
-	__u16 port;
-	__u16 unused;
-};
-
 static __always_inline void set_v4(__be32 *to, __be32 address)
 {
 	to[0] = to[1] = 0;
@@ -79,6 +78,14 @@ static __always_inline bool is_same(const struct connection *c, const struct end
 	       c->remote[1] == to->address[1] && c->remote[0] == to->address[0];
 }
 
+// Whether it is the socket's row, or the further one that it has for that other end.
+static __always_inline bool is_of(const struct connection *c, __u64 socket, const struct end *further)
+{
+	return c && c->socket == socket && c->tag == CONNECTION_CLAIMED &&
+	       (further ? c->life & CONNECTION_FURTHER && is_same(c, further) : !(c->life & CONNECTION_FURTHER));
+}
+
+#ifdef HAS_COMPARE_EXCHANGE
 static __always_inline __u32 place_of(__u64 socket, const struct end *further)
 {
 	__u32 key = socket ^ socket >> 32;
@@ -88,7 +95,7 @@ static __always_inline __u32 place_of(__u64 socket, const struct end *further)
 	return SLOT_HASH(key) >> settings.connection_shift;
 }
 
-// The socket's row, or the further one that it has for that other end; NULL if there is none.
+// NULL if there is none.
 static __always_inline struct connection *find_connection(__u64 socket, const struct end *further, __u32 *index)
 {
 	__u32 place = place_of(socket, further);
@@ -97,18 +104,63 @@ static __always_inline struct connection *find_connection(__u64 socket, const st
 	for (int probe = 0; probe < SLOT_PROBES; probe++) {
 		__u32 at = (place + probe) & settings.connection_mask;
 		struct connection *c = bpf_map_lookup_elem(&connections, &at);
-		if (!c || c->socket != socket || c->tag != CONNECTION_CLAIMED)
-			continue;
-		if (further ? c->life & CONNECTION_FURTHER && is_same(c, further) : !(c->life & CONNECTION_FURTHER)) {
+		if (is_of(c, socket, further)) {
 			*index = at;
 			return c;
 		}
 	}
 	return NULL;
 }
+static __always_inline void add_to_index(__u64 socket, const struct end *further, __u32 index) {}
+static __always_inline void remove_from_index(const struct connection *c) {}
+#else
+static __always_inline struct connection_key connection_key(__u64 socket, const struct end *further)
+{
+	struct connection_key key = {.socket = socket};
+
+	if (further) {
+		__builtin_memcpy(key.further.address, further->address, sizeof(key.further.address));
+		key.further.port = further->port;
+	}
+	return key;
+}
+static __always_inline __u32 place_of(__u64 socket, const struct end *further)
+{
+	return bpf_get_prandom_u32(); // it is the index that finds it
+}
+
+static __always_inline struct connection *find_connection(__u64 socket, const struct end *further, __u32 *index)
+{
+	struct connection_key key = connection_key(socket, further);
+	__u32 *at = bpf_map_lookup_elem(&connection_index, &key);
+	struct connection *c;
+
+	if (!at)
+		return NULL;
+	*index = *at;
+	c = bpf_map_lookup_elem(&connections, index);
+	return is_of(c, socket, further) ? c : NULL;
+}
+static __always_inline void add_to_index(__u64 socket, const struct end *further, __u32 index)
+{
+	struct connection_key key = connection_key(socket, further);
+
+	bpf_map_update_elem(&connection_index, &key, &index, BPF_ANY);
+}
+static __always_inline void remove_from_index(const struct connection *c)
+{
+	struct connection_key key = {.socket = c->socket};
+
+	if (c->life & CONNECTION_FURTHER) {
+		__builtin_memcpy(key.further.address, c->remote, sizeof(key.further.address));
+		key.further.port = c->remote_port;
+	}
+	bpf_map_delete_elem(&connection_index, &key);
+}
+#endif
 
 // A row from that place on; -1 if none is free. The plugin does not look at it before the caller has set its `life`.
-static __noinline int claim_connection(__u64 socket, __u32 place)
+static __noinline int claim_place(__u64 socket, __u32 place)
 {
 	for (int probe = 0; probe < SLOT_PROBES; probe++) {
 		__u32 at = (place + probe) & settings.connection_mask;
@@ -126,8 +178,22 @@ static __noinline int claim_connection(__u64 socket, __u32 place)
 	return -1;
 }
 
+static __always_inline struct connection *claim_connection(__u64 socket, const struct end *further, __u32 *index)
+{
+	int at = claim_place(socket, place_of(socket, further));
+
+	*index = at;
+	if (at < 0) {
+		__sync_fetch_and_add(&state.connections_unnoted, 1);
+		return NULL;
+	}
+	add_to_index(socket, further, at);
+	return bpf_map_lookup_elem(&connections, index);
+}
+
 static __always_inline void retire_connection(struct connection *c, __u32 index)
 {
+	remove_from_index(c);
 	barrier();
 	*(volatile __u32 *)&c->tag = CONNECTION_CLAIMED | SLOT_RETIRED;
 	set_dirty(&dirty_connections, index, 1);
@@ -182,9 +248,9 @@ static __always_inline const struct tcp_sock *tcp_of(bool typed, const struct so
 	return typed ? (const void *)bpf_skc_to_tcp_sock((void *)sk) : (const void *)sk;
 }
 
-#ifdef HAS_COMPARE_EXCHANGE
-// The same without a call, since 6.2. (Weak: the kernel is asked for it only by the programs that use it.)
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+#ifdef HAS_RDONLY_CAST
+// The same without a call, since 6.2.
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
 #define TCP_BY_CAST(sk) ((const struct tcp_sock *)bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock)))
 #else
 #define TCP_BY_CAST(sk) tcp_of(true, sk)
@@ -209,12 +275,9 @@ static __always_inline void note_tcp(bool typed, const struct sock *sk, const st
 		return;
 	c = find_connection(socket, NULL, &index);
 	if (!c) { // it was there before us
-		int at = claim_connection(socket, place_of(socket, NULL));
-		index = at;
-		if (at < 0 || !(c = bpf_map_lookup_elem(&connections, &index))) {
-			__sync_fetch_and_add(&state.connections_unnoted, 1);
+		c = claim_connection(socket, NULL, &index);
+		if (!c)
 			return;
-		}
 		read_ends(typed, c, sk);
 	}
 	if (!c->tgid)
@@ -245,16 +308,15 @@ static __always_inline void tcp_changes(const struct sock *sk, int from, int to)
 	       : from == TCP_SYN_RECV && to == TCP_ESTABLISHED    ? CONNECTION_INBOUND
 								  : 0;
 	c = find_connection(socket, NULL, &index);
-	if (!c && life) {
-		int at = claim_connection(socket, place_of(socket, NULL));
-		index = at;
-		if (at < 0 || !(c = bpf_map_lookup_elem(&connections, &index)))
-			return;
-	}
+	if (!c && life)
+		c = claim_connection(socket, NULL, &index);
 	if (!c && to == TCP_CLOSE && from != TCP_CLOSE) {
 		struct connection ended = {.socket = socket, .life = CONNECTION_KNOWN | CONNECTION_UNNOTED};
+		const struct tcp_sock *tcp = tcp_of(true, sk);
 		read_ends(true, &ended, sk);
-		read_tcp(true, &ended, sk, tcp_of(true, sk));
+		if (tcp) // by now the socket has given back its port; what it sent from stays
+			ended.local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+		read_tcp(true, &ended, sk, tcp);
 		if (bpf_ringbuf_output(&news, &ended, sizeof(ended), 0))
 			__sync_fetch_and_add(&state.connections_lost, 1);
 		return;
@@ -307,11 +369,9 @@ static __always_inline struct connection *new_datagrams(bool typed, const struct
 						       bool is_further, __u32 life, __u32 *index)
 {
 	__u64 socket = key_of(typed, sk);
-	struct connection *c;
-	int at = claim_connection(socket, place_of(socket, is_further ? to : NULL));
+	struct connection *c = claim_connection(socket, is_further ? to : NULL, index);
 
-	*index = at;
-	if (at < 0 || !(c = bpf_map_lookup_elem(&connections, index)))
+	if (!c)
 		return NULL;
 	read_ends(typed, c, sk);
 	if (to) {
@@ -362,10 +422,8 @@ static __always_inline bool note_udp(bool typed, const struct sock *sk, const st
 			further = new_datagrams(typed, sk, &to, true, CONNECTION_OUTBOUND, &index);
 		c = further;
 	}
-	if (!c) {
-		__sync_fetch_and_add(&state.connections_unnoted, 1);
+	if (!c)
 		return false;
-	}
 	if (sent) {
 		__sync_fetch_and_add(&c->bytes_sent, bytes);
 		__sync_fetch_and_add(&c->packets_sent, 1);

@@ -62,7 +62,14 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type, sk_protocol;
 };
+struct inet_sock {
+	__be16 inet_sport;
+};
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
 	__u64 bytes_sent, bytes_retrans, bytes_acked, bytes_received;
 	__u32 snd_una, snd_nxt;
 	__u32 segs_in, segs_out, total_retrans;

@@ -100,9 +100,12 @@ private:
             plan_.attachments.push_back({hook, way, part, target});
             return true;
         }
-        if (why != "not asked for" && reasons.find(why) == std::string::npos)
-            reasons += (reasons.empty() ? "" : "; ") + why;
+        if (why != "not asked for") note(reasons, why);
         return false;
+    }
+
+    static void note(std::string& reasons, const std::string& why) {
+        if (reasons.find(why) == std::string::npos) reasons += (reasons.empty() ? "" : "; ") + why;
     }
 
     // An open that makes its file does not come by vfs_create(): most files are made so.
@@ -141,8 +144,12 @@ private:
                 add(id, Way::Tracepoint, Part::Call, hook.event, reasons);
         } else if (!(hook.event_first && plan_shared_event(hook, id, reasons))) {
             plan_function(hook, id, reasons);
-            if (!reasons.empty() && hook.shared_event && !hook.event_first && plan_shared_event(hook, id, reasons))
+            if (!reasons.empty() && hook.shared_event && !hook.event_first && plan_shared_event(hook, id, reasons)) {
+                // Instead of a function of which only the calls are seen: both would count each call.
+                std::erase_if(plan_.attachments,
+                              [&](const Attachment& a) { return a.hook == id && a.way != Way::Tracepoint; });
                 reasons.clear();
+            }
         }
         if (!reasons.empty() && hook.need != Need::InsteadOfPrevious) plan_.missing.push_back({id, reasons});
     }
@@ -157,12 +164,12 @@ private:
         if (!results && !hook.kind.calls && hook.kind.errors) return;
         if (syscalls_) {
             if (is_hidden(id))
-                reasons =
-                    "whether a clone3 was to make a thread stands in memory that lockdown (confidentiality) closes";
+                note(reasons,
+                     "whether a clone3 was to make a thread stands in memory that lockdown (confidentiality) closes");
             else if (*hook.syscalls)
                 add(id, Way::Syscalls, Part::Whole, "sys_exit", reasons);
             else if (hook.need != Need::IfPresent)
-                reasons = "no system call stands for it";
+                note(reasons, "no system call stands for it");
             return;
         }
         std::string function;
@@ -170,10 +177,11 @@ private:
             if (name && function.empty()) function = kernel_.resolve(name);
         if (function.empty()) {
             if (hook.need != Need::IfPresent)
-                reasons = fmt::format(
-                    "the kernel has no function {}",
-                    fmt::join(std::begin(hook.functions),
-                              std::find(std::begin(hook.functions), std::end(hook.functions), nullptr), " or "));
+                note(reasons,
+                     fmt::format("the kernel has no function {}",
+                                 fmt::join(std::begin(hook.functions),
+                                           std::find(std::begin(hook.functions), std::end(hook.functions), nullptr),
+                                           " or ")));
             return;
         }
         if (add(id, Way::Trampoline, results ? Part::Whole : Part::Call, function, reasons)) {

@@ -12,9 +12,10 @@
 #include <set>
 #include "error.h"
 
-// The object, compiled for each of BPF's instruction sets.
+// The object, compiled for what BPF can in a kernel: see struct Kernel.
 extern "C" {
-extern const char collector_v2[], collector_v2_end[], collector_v3[], collector_v3_end[];
+extern const char collector_v2[], collector_v2_end[], collector_v3[], collector_v3_end[], collector_v3_cast[],
+    collector_v3_cast_end[];
 }
 
 namespace {
@@ -94,8 +95,9 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
     std::string btf = btf_file(config.btf_path);
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "netdata_ebpf",
                 .btf_custom_path = btf.empty() ? nullptr : btf.c_str());
-    auto elf =
-        kernel.compare_exchange ? std::span(collector_v3, collector_v3_end) : std::span(collector_v2, collector_v2_end);
+    auto elf = !kernel.compare_exchange ? std::span(collector_v2, collector_v2_end)
+               : !kernel.casts          ? std::span(collector_v3, collector_v3_end)
+                                        : std::span(collector_v3_cast, collector_v3_cast_end);
     object_.reset(check(bpf_object__open_mem(elf.data(), elf.size(), &options), "open the eBPF object"));
 
     settings set{};
@@ -137,6 +139,7 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
                                  {"connections", connections},
                                  {"dirty_connections", connections / 64},
                                  {"connection_claims", connections},
+                                 {"connection_index", connections},
                                  {"news", set.commands || config.group_on[socket_group] ? news_bytes : 4096}})
         if ((map = bpf_object__find_map_by_name(object_.get(), name))) bpf_map__set_max_entries(map, entries);
     map = check(bpf_object__find_map_by_name(object_.get(), ".rodata.settings"), "find the settings");
@@ -172,7 +175,8 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
                     .dirty = share<uint8_t>("dirty_connections", connections),
                     .shared = memory_.shared,
                     .count = connections,
-                    .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims")};
+                    .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims"),
+                    .index_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_index")};
     memory_.overflow_fd = map_fd("overflow");
     memory_.claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "claims");
     memory_.releases = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [](const Attachment& a) {

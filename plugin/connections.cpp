@@ -117,9 +117,21 @@ void Connections::retire_idle(int64_t now) {
         connection& c = memory_.rows[i];
         if (c.protocol != IPPROTO_UDP || is_retired_[i]) continue;
         std::atomic_ref(c.tag).fetch_or(SLOT_RETIRED, std::memory_order_acq_rel);
+        remove_from_index(c);
         is_retired_[i] = true;
         retired_.emplace_back(now, i);
     }
+}
+
+// As the programs do with those that they retire.
+void Connections::remove_from_index(const connection& c) const {
+    if (memory_.index_fd < 0) return;
+    connection_key key{.socket = c.socket, .further = {}, .unused = 0};
+    if (c.life & CONNECTION_FURTHER) {
+        std::copy(std::begin(c.remote), std::end(c.remote), key.further.address);
+        key.further.port = c.remote_port;
+    }
+    bpf_map_delete_elem(memory_.index_fd, &key);
 }
 
 void Connections::free_retired(int64_t now) {

@@ -12,6 +12,7 @@ struct ConnectionMemory {  // shared with the programs in the kernel, who write 
     state* shared = nullptr;
     size_t count = 0;
     int claims_fd = -1;  // who owns a row, where the kernel has no compare-and-exchange
+    int index_fd = -1;   // there too: the rows by connection_key
 };
 
 struct Traffic {
@@ -54,6 +55,7 @@ private:
     void retire_idle(int64_t now);
     void free_retired(int64_t now);
     void release(uint32_t number);
+    void remove_from_index(const connection& c) const;
 
     ConnectionMemory memory_;
     Audience audience_;

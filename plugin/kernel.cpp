@@ -150,9 +150,7 @@ Kernel ask_kernel(const std::string& btf_path) {
     }
 
     Kernel kernel;
-    // The object for kernels that can also names a function of theirs, which libbpf looks for in their own types.
-    kernel.compare_exchange =
-        access("/sys/kernel/btf/vmlinux", R_OK) == 0 && !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, compare_exchange);
+    kernel.compare_exchange = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, compare_exchange);
     kernel.reads_memory = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, memory_read);
 
     std::string file = btf_file(btf_path);
@@ -173,8 +171,9 @@ Kernel ask_kernel(const std::string& btf_path) {
             for (const char* event : {hook.event, hook.shared_event})
                 if (event) wanted[std::string("btf_trace_") + event] = true;
         }
-    wanted["btf_trace_sys_exit"] = true;
+    wanted["btf_trace_sys_exit"] = wanted["bpf_rdonly_cast"] = true;
 
+    kernel.casts = false;
     int any_function = 0, sys_exit = 0;
     __u32 count = btf__type_cnt(types.get());
     for (__u32 id = 1; id < count; id++) {  // one pass: a look-up by name is a pass of its own
@@ -185,6 +184,8 @@ Kernel ask_kernel(const std::string& btf_path) {
         if (btf_is_typedef(type)) {
             kernel.events.insert(name.substr(strlen("btf_trace_")));
             if (name == "btf_trace_sys_exit") sys_exit = static_cast<int>(id);
+        } else if (name == "bpf_rdonly_cast") {
+            kernel.casts = file.empty() || access("/sys/kernel/btf/vmlinux", R_OK) == 0;  // libbpf finds it there alone
         } else {
             kernel.functions[name] = btf_vlen(btf__type_by_id(types.get(), type->type));
             any_function = static_cast<int>(id);

@@ -13,6 +13,7 @@ struct Kernel {
     std::set<std::string> events;          // the tracepoints of the tables that it has
     std::map<Way, std::string> refused;    // ways that it has not got or does not allow, and why
     bool compare_exchange = true;          // BPF can (5.12; arm64 5.18)
+    bool casts = true;                     // it can too, and has bpf_rdonly_cast() (6.2)
     bool reads_memory = true;              // programs may, by helpers: not under lockdown's confidentiality
 
     bool allows(Way way) const { return !refused.contains(way); }

@@ -40,6 +40,11 @@ NetViewer::Sums& NetViewer::Sums::operator+=(const Counts& n) {
     return *this;
 }
 
+NetViewer::Sums NetViewer::Sums::operator-(const Sums& n) const {
+    return {bytes_sent - n.bytes_sent, bytes_received - n.bytes_received, packets_sent - n.packets_sent,
+            packets_received - n.packets_received, retransmits - n.retransmits};
+}
+
 NetViewer::NetViewer(const Config& config, int update_every, size_t rows, const FoundSockets& found,
                      const ServiceNames& services, std::vector<std::string>& complaints)
     : update_every_(update_every),
@@ -123,7 +128,8 @@ void NetViewer::freed(uint32_t row) {
 void NetViewer::show(Line& line) {
     if (line.shown || line.refused) return;
     if (shown_[line.key.inbound].size() > most_lines_) {  // others had their names earlier
-        other_[line.key.inbound].sums += std::exchange(line.sums, {});
+        other_[line.key.inbound].sums += line.sums - line.sent;
+        line.sums = line.sent;
         return;
     }
     if (names_ && !line.key.inbound && filter_.asks_hosts() && !line.named && now_ - line.began < patience_for_names)

@@ -42,6 +42,7 @@ private:
         bool operator==(const Sums&) const = default;
         template <class Counts>
         Sums& operator+=(const Counts& n);
+        Sums operator-(const Sums& n) const;
     };
     struct Line {         // in the charts: two dimensions, or one
         std::string id;   // without its end

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # The rules that Debian's Netdata brings, and what its own apps.plugin makes of them: ours must agree.
+# bats file_tags=alone
 load helpers
 
 # Unpacked, not installed: the packages would start their services.

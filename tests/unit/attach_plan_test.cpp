@@ -578,6 +578,18 @@ TEST(SharedEvents, SayWhyNothingElseWasToBeHad) {
     Plan plan = make_plan(kernel, Config(), refusals);
     EXPECT_EQ(how(plan, "socket_udp_send"), "");
     EXPECT_EQ(why_missing(plan, "socket_udp_send"), "one; two; three; four");
+
+    kernel.functions.erase("tcp_sendmsg");
+    plan = make_plan(kernel, Config(), {{hook_named("socket_tcp_send"), Way::Tracepoint, Part::Whole, "refused"}});
+    EXPECT_EQ(why_missing(plan, "socket_tcp_send"), "refused; the kernel has no function tcp_sendmsg");
+}
+
+TEST(SharedEvents, ServeInsteadOfAFunctionOfWhichOnlyTheCallsAreSeen) {
+    int receive = hook_named("socket_udp_receive");
+    Plan plan = make_plan(kernel_that_tells_of_messages(), config_with(LoadMode::Return, Attach::Probe),
+                          {{receive, Way::ProbeMulti, Part::Return, "one"}, {receive, Way::Probe, Part::Return, "two"}});
+    EXPECT_EQ(how(plan, "socket_udp_receive"), "tracepoint whole");
+    EXPECT_EQ(missing(plan), Names());
 }
 
 TEST(SharedEvents, CountByTracepoint) {
