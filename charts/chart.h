@@ -31,6 +31,7 @@ struct Hook {
     const char* event = nullptr;            // a tracepoint, for hooks that have no function
     const char* syscalls = "";              // the system calls that stand in, "" if none can
     Need need = Need::WithGroup;
+    const char* by_socket = nullptr;        // every system call that "sends" or "receives" stands in
     const char* shared_event = nullptr;     // a tracepoint that serves instead; its program may serve other hooks too
     bool event_first = false;               // it is the better way, not the last
 };

@@ -94,6 +94,7 @@ struct settings {
     __u8 arguments[HOOKS];           // how many the hooked function has: the result follows them
     __u8 paired[HOOKS];              // probed at entry and at return
     __u8 by_event[HOOKS];            // counted by the tracepoint that stands for its function
+    __u8 by_call[HOOKS];             // counted at the end of each system call that moves data by a socket of its kind
     __u32 connection_mask;           // likewise of the connections
     __u32 connection_shift;
     __u32 connections_wake_at;

@@ -384,9 +384,10 @@ static __always_inline struct connection *new_datagrams(bool typed, const struct
 	return c;
 }
 
-// A program has sent or received a datagram. Who receives first is a service, and has one row for all who talk to it; who
+// A program has sent or received datagrams. Who receives first is a service, and has one row for all who talk to it; who
 // sends first has one for each other end. True if a service has just begun.
-static __always_inline bool note_udp(bool typed, const struct sock *sk, const struct msghdr *message, bool sent, __u32 bytes)
+static __always_inline bool note_udp(bool typed, const struct sock *sk, const struct msghdr *message, bool sent,
+				     __u32 packets, __u64 bytes)
 {
 	struct end to = {};
 	bool known = false, began = false;
@@ -426,10 +427,10 @@ static __always_inline bool note_udp(bool typed, const struct sock *sk, const st
 		return false;
 	if (sent) {
 		__sync_fetch_and_add(&c->bytes_sent, bytes);
-		__sync_fetch_and_add(&c->packets_sent, 1);
+		__sync_fetch_and_add(&c->packets_sent, packets);
 	} else {
 		__sync_fetch_and_add(&c->bytes_received, bytes);
-		__sync_fetch_and_add(&c->packets_received, 1);
+		__sync_fetch_and_add(&c->packets_received, packets);
 	}
 	set_dirty(&dirty_connections, index, 1);
 	return began;

@@ -17,6 +17,21 @@ struct cgroup {
 struct css_set {
 	struct cgroup *dfl_cgrp;
 };
+struct inode {
+	unsigned short i_mode;
+};
+struct file {
+	unsigned int f_mode;
+	struct inode *f_inode;
+	void *private_data;
+};
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+struct files_struct {
+	struct fdtable *fdt;
+};
 struct mm_struct {
 	unsigned long arg_start, arg_end;
 };
@@ -27,9 +42,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
-};
-struct file {
-	unsigned int f_mode;
+	struct files_struct *files;
 };
 struct ns_common {
 	unsigned int inum;
@@ -84,7 +97,7 @@ struct kernel_clone_args {
 	__u64 flags;
 };
 struct pt_regs {
-	unsigned long bx, r8, ax, cx, dx, si, di, orig_ax, ip, cs, sp;
+	unsigned long bx, r10, r8, ax, cx, dx, si, di, orig_ax, ip, cs, sp;
 };
 #pragma clang attribute pop
 
@@ -94,6 +107,8 @@ struct pt_regs {
 #define SOCK_DGRAM 2
 #define IPPROTO_TCP 6              // include/uapi/linux/in.h
 #define IPPROTO_UDP 17
+#define S_IFMT 0170000             // include/uapi/linux/stat.h
+#define S_IFSOCK 0140000
 #define MSG_PEEK 0x2               // include/linux/socket.h
 #define MSG_ERRQUEUE 0x2000
 #define SOCK_DONE 1                // include/net/sock.h, a bit's number: the FIN of the other side has come

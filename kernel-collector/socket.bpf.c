@@ -103,7 +103,7 @@ static __always_inline void udp_sent(struct row *row, bool typed, const struct s
 {
 	RETURNED_CALLS_ERRORS_BYTES(socket, udp_send);
 	if (ret >= 0)
-		note_udp(typed, sk, message, true, ret);
+		note_udp(typed, sk, message, true, 1, ret);
 }
 static __always_inline void udp_received(struct row *row, bool typed, const struct sock *sk, const struct msghdr *message, int ret)
 {
@@ -111,7 +111,7 @@ static __always_inline void udp_received(struct row *row, bool typed, const stru
 	if (ret < 0 || row->note.flag)
 		return;
 	count(row, socket, udp_receive_bytes, ret);
-	if (note_udp(typed, sk, message, false, ret))
+	if (note_udp(typed, sk, message, false, 1, ret))
 		count(row, socket, accepts_udp, 1);
 }
 
@@ -172,17 +172,19 @@ ON_CALL(socket, udpv6_end, struct sock *sk) { end_udp(typed, sk); }
 ON_RETURN(socket, udpv6_end) {}
 
 // The kernel's own telling of each send and receive, of whatever socket. Raw sockets carry the protocol's number too.
-static __always_inline bool is_tcp(const struct sock *sk)
+static __always_inline bool is_tcp(bool typed, const struct sock *sk)
 {
-	return sk->sk_protocol == IPPROTO_TCP && sk->sk_type == SOCK_STREAM;
+	return READ(typed, sk, sk_protocol) == IPPROTO_TCP && READ(typed, sk, sk_type) == SOCK_STREAM;
 }
-static __always_inline bool is_udp(const struct sock *sk)
+static __always_inline bool is_udp(bool typed, const struct sock *sk)
 {
-	return sk->sk_protocol == IPPROTO_UDP && sk->sk_type == SOCK_DGRAM;
+	return READ(typed, sk, sk_protocol) == IPPROTO_UDP && READ(typed, sk, sk_type) == SOCK_DGRAM;
 }
-static __always_inline bool is_ip(const struct sock *sk)
+static __always_inline bool is_ip(bool typed, const struct sock *sk)
 {
-	return sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6;
+	__u16 family = READ(typed, sk, __sk_common.skc_family);
+
+	return family == AF_INET || family == AF_INET6;
 }
 #define BY_EVENT(hook) settings.by_event[HOOK_ID(socket, hook)]
 
@@ -190,14 +192,14 @@ SEC("?tp_btf") int BPF_PROG(sock_send_length__tp_btf, struct sock *sk, int ret, 
 {
 	struct row here, *row = &here;
 
-	if (!is_ip(sk))
+	if (!is_ip(true, sk))
 		return 0;
-	if (is_tcp(sk) && BY_EVENT(tcp_send)) {
+	if (is_tcp(true, sk) && BY_EVENT(tcp_send)) {
 		here = current_row();
 		CALLED_CALLS(socket, tcp_send);
 		RETURNED_CALLS_ERRORS_BYTES(socket, tcp_send);
 		note_tcp(true, sk, TCP_BY_CAST(sk));
-	} else if (is_udp(sk) && (is_v4(true, sk) ? BY_EVENT(udp_send) : BY_EVENT(udpv6_send))) {
+	} else if (is_udp(true, sk) && (is_v4(true, sk) ? BY_EVENT(udp_send) : BY_EVENT(udpv6_send))) {
 		here = current_row();
 		CALLED_CALLS(socket, udp_send);
 		udp_sent(row, true, sk, NULL, ret);
@@ -211,16 +213,16 @@ SEC("?tp_btf") int BPF_PROG(sock_recv_length__tp_btf, struct sock *sk, int ret, 
 {
 	struct row here, *row = &here;
 
-	if (!is_ip(sk))
+	if (!is_ip(true, sk))
 		return 0;
-	if (is_tcp(sk) && BY_EVENT(tcp_receive)) {
+	if (is_tcp(true, sk) && BY_EVENT(tcp_receive)) {
 		here = current_row();
 		CALLED_CALLS(socket, tcp_receive);
 		RETURNED_CALLS_ERRORS(socket, tcp_receive);
 		if (ret > 0 && !only_looks(flags))
 			count(row, socket, tcp_receive_bytes, ret);
 		note_tcp(true, sk, TCP_BY_CAST(sk));
-	} else if (is_udp(sk) && (is_v4(true, sk) ? BY_EVENT(udp_receive) : BY_EVENT(udpv6_receive))) {
+	} else if (is_udp(true, sk) && (is_v4(true, sk) ? BY_EVENT(udp_receive) : BY_EVENT(udpv6_receive))) {
 		here = current_row();
 		here.note.flag = only_looks(flags);
 		CALLED_CALLS(socket, udp_receive);
@@ -241,7 +243,7 @@ static __always_inline bool is_v4_in_v6(const struct sock *sk)
 
 ON_EVENT(socket, state, const struct sock *sk, int from, int to)
 {
-	if (!is_tcp(sk) || !is_ip(sk))
+	if (!is_tcp(true, sk) || !is_ip(true, sk))
 		return 0;
 	if (to == TCP_SYN_SENT) {
 		struct row row = current_row();
@@ -262,7 +264,7 @@ ON_EVENT(socket, retransmit, const struct sock *sk)
 	__u32 index;
 	struct connection *c;
 
-	if (!is_ip(sk))
+	if (!is_ip(true, sk))
 		return 0;
 	c = find_connection(key_of(true, sk), NULL, &index);
 	if (c) {

@@ -21,7 +21,8 @@
 #define TABLE_64(group, module) group##_HOOKS(PLAIN_64, ALSO_64, BY_HAND, PLAIN_64, BY_HAND)
 #define TABLE_32(group, module) group##_HOOKS(PLAIN_32, ALSO_32, BY_HAND, PLAIN_32, BY_HAND)
 
-#define NUMBERS 512 // a power of 2
+#define NUMBERS 512     // a power of 2
+#define X32 0x40000000u // marks the calls of the x32 ABI, whose numbers are the same
 static const __u8 hooks_64[NUMBERS] = {GROUPS(TABLE_64)};
 static const __u8 hooks_32[NUMBERS] = {GROUPS(TABLE_32)};
 
@@ -63,7 +64,7 @@ static __always_inline bool in_32_bit_call(const struct pt_regs *regs)
 
 SEC("?tp_btf/sys_exit") int BPF_PROG(syscalls__tp_btf, const struct pt_regs *regs, long returned)
 {
-	__u32 number = regs->orig_ax & ~0x40000000u; // without the mark of the x32 ABI, whose numbers are the same
+	__u32 number = regs->orig_ax & ~X32;
 	bool compat = in_32_bit_call(regs);
 	struct row here, *row = &here;
 	int ret = returned;
@@ -86,6 +87,176 @@ SEC("?tp_btf/sys_exit") int BPF_PROG(syscalls__tp_btf, const struct pt_regs *reg
 		count_clone_result(row, makes_thread(regs, compat, number), ret);
 		break;
 	}
+	mark(row);
+	return 0;
+}
+
+// Sockets: what system calls move data, and where their flags and messages are.
+#define SENDS 1
+#define RECEIVES 2
+#define MANY 4         // the second argument is a vector of messages, the result says how many of them
+#define FLAGS_THIRD 8  // of the arguments
+#define FLAGS_FOURTH 16
+#define SPLICES 32     // from the first argument's file to the third's
+#define MULTIPLEXED 64 // socketcall(2)
+#define MOVES(MOVE)                                                                                       \
+	MOVE(write, SENDS) MOVE(writev, SENDS) MOVE(pwritev2, SENDS) MOVE(sendto, SENDS) MOVE(sendmsg, SENDS) \
+	MOVE(sendmmsg, SENDS | MANY) MOVE(sendfile, SENDS)                                                \
+	MOVE(read, RECEIVES) MOVE(readv, RECEIVES) MOVE(preadv2, RECEIVES)                                \
+	MOVE(recvfrom, RECEIVES | FLAGS_FOURTH) MOVE(recvmsg, RECEIVES | FLAGS_THIRD)                     \
+	MOVE(recvmmsg, RECEIVES | MANY | FLAGS_FOURTH) MOVE(splice, SENDS | RECEIVES | SPLICES)
+#define MOVE_64(name, how) [NR64_##name] = how,
+#define MOVE_32(name, how) [NR32_##name] = how,
+static const __u8 moves_64[NUMBERS] = {MOVES(MOVE_64)};
+static const __u8 moves_32[NUMBERS] = {MOVES(MOVE_32) MOVE_32(sendfile64, SENDS)
+	MOVE_32(recvmmsg_time64, RECEIVES | MANY | FLAGS_FOURTH) MOVE_32(socketcall, MULTIPLEXED)};
+static const __u8 moves_multiplexed[32] = { // include/uapi/linux/net.h, SYS_SEND and so on
+	[9] = SENDS, [10] = RECEIVES | FLAGS_FOURTH, [11] = SENDS, [12] = RECEIVES | FLAGS_FOURTH,
+	[16] = SENDS, [17] = RECEIVES | FLAGS_THIRD, [19] = RECEIVES | MANY | FLAGS_FOURTH, [20] = SENDS | MANY};
+
+// NULL if that descriptor of the current process is none, or was closed meanwhile.
+static __always_inline const struct sock *socket_of(__u32 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = NULL;
+	struct socket *socket;
+
+	if (!table || fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
+	return BPF_CORE_READ(socket, sk);
+}
+
+// What has gone through a vector of messages: the sum of their lengths, of which the first is there.
+static __noinline __u64 bytes_of(__u64 lengths, __u32 many, __u32 apart)
+{
+	__u64 bytes = 0;
+
+	for (__u32 i = 0; i < 1024 && i < many; i++) { // UIO_MAXIOV
+		__u32 length = 0;
+		bpf_probe_read_user(&length, sizeof(length), (void *)(lengths + i * apart));
+		bytes += length;
+	}
+	return bytes;
+}
+
+#define BY_CALL(hook) (settings.counting[HOOK_ID(socket, hook)] && settings.by_call[HOOK_ID(socket, hook)])
+
+struct moved { // by one system call
+	__u64 socket, bytes;
+	__u32 calls;
+	__u8 looks_only, splices;
+};
+
+// wanted: SENDS or RECEIVES, with SPLICES if nothing else. False if it is no such call, or not by a socket.
+static __noinline int find_moved(const struct pt_regs *regs, struct moved *moved, __u32 wanted, int ret)
+{
+	__u32 number = regs->orig_ax & ~X32;
+	bool compat = in_32_bit_call(regs);
+	__u32 fd = compat ? regs->bx : regs->di, third = regs->dx, fourth = compat ? regs->si : regs->r10;
+	__u64 second = compat ? regs->cx : regs->si;
+	__u8 how;
+
+	if (number >= NUMBERS)
+		return false;
+	barrier_var(number);
+	number &= NUMBERS - 1;
+	how = compat ? moves_32[number] : moves_64[number];
+	if (how & MULTIPLEXED) {
+		__u32 arguments[4];
+		how = fd < 32 ? moves_multiplexed[fd & 31] : 0;
+		if (!how || bpf_probe_read_user(arguments, sizeof(arguments), (void *)second))
+			return false;
+		fd = arguments[0];
+		second = arguments[1];
+		third = arguments[2];
+		fourth = arguments[3];
+	}
+	if ((how & wanted) != wanted)
+		return false;
+	if (how & SPLICES) {
+		moved->splices = true;
+		if (wanted & SENDS)
+			fd = third;
+	}
+	moved->calls = 1;
+	moved->bytes = ret > 0 ? ret : 0;
+	if (how & MANY && ret > 0) {
+		moved->calls = ret;
+		// struct mmsghdr. (Masked, or the verifier would look at what follows for each number of messages.)
+		moved->bytes = bytes_of(second + (compat ? 28 : 56), ret & 2047, compat ? 32 : 64);
+	}
+	moved->looks_only = only_looks(how & FLAGS_THIRD ? third : how & FLAGS_FOURTH ? fourth : 0);
+	moved->socket = (__u64)socket_of(fd);
+	return moved->socket && is_ip(false, (const void *)moved->socket);
+}
+// What the verifier knows of it multiplies the ways that it looks at, for older kernels too many.
+#define FORGET(variable) bpf_probe_read_kernel(&(variable), sizeof(variable), &(variable))
+
+SEC("?tp_btf/sys_exit") int BPF_PROG(sends__tp_btf, const struct pt_regs *regs, long returned)
+{
+	struct moved moved = {};
+	struct row here, *row = &here;
+	const struct sock *sk;
+	int ret = returned;
+
+	if (!find_moved(regs, &moved, SENDS, ret))
+		return 0;
+	FORGET(moved);
+	sk = (const void *)moved.socket;
+	if (is_tcp(false, sk) && BY_CALL(tcp_send)) {
+		here = current_row();
+		count(row, socket, tcp_send_calls, moved.calls);
+		RETURNED_CALLS_ERRORS(socket, tcp_send);
+		count(row, socket, tcp_send_bytes, moved.bytes);
+		note_tcp(false, sk, (const void *)sk);
+	} else if (is_udp(false, sk) && (is_v4(false, sk) ? BY_CALL(udp_send) : BY_CALL(udpv6_send))) {
+		here = current_row();
+		count(row, socket, udp_send_calls, moved.calls);
+		RETURNED_CALLS_ERRORS(socket, udp_send);
+		count(row, socket, udp_send_bytes, moved.bytes);
+		if (ret >= 0)
+			note_udp(false, sk, NULL, true, moved.calls, moved.bytes);
+	} else
+		return 0;
+	mark(row);
+	return 0;
+}
+
+SEC("?tp_btf/sys_exit") int BPF_PROG(receives__tp_btf, const struct pt_regs *regs, long returned)
+{
+	struct moved moved = {};
+	struct row here, *row = &here;
+	const struct sock *sk;
+	int ret = returned;
+	bool all = BY_CALL(tcp_receive) || BY_CALL(udp_receive) || BY_CALL(udpv6_receive);
+
+	if (!find_moved(regs, &moved, all ? RECEIVES : RECEIVES | SPLICES, ret))
+		return 0;
+	FORGET(moved);
+	sk = (const void *)moved.socket;
+	if (is_tcp(false, sk) && (moved.splices ? BY_CALL(tcp_splice) : BY_CALL(tcp_receive))) {
+		here = current_row();
+		count(row, socket, tcp_receive_calls, moved.calls);
+		RETURNED_CALLS_ERRORS(socket, tcp_receive);
+		if (!moved.looks_only)
+			count(row, socket, tcp_receive_bytes, moved.bytes);
+		note_tcp(false, sk, (const void *)sk);
+	} else if (is_udp(false, sk) && (is_v4(false, sk) ? BY_CALL(udp_receive) : BY_CALL(udpv6_receive))) {
+		here = current_row();
+		count(row, socket, udp_receive_calls, moved.calls);
+		RETURNED_CALLS_ERRORS(socket, udp_receive);
+		if (ret >= 0 && !moved.looks_only) {
+			count(row, socket, udp_receive_bytes, moved.bytes);
+			if (note_udp(false, sk, NULL, false, moved.calls, moved.bytes))
+				count(row, socket, accepts_udp, 1);
+		}
+	} else
+		return 0;
 	mark(row);
 	return 0;
 }

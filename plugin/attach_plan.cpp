@@ -3,7 +3,10 @@
 #include <algorithm>
 
 std::string Attachment::program() const {
-    if (way == Way::Syscalls) return "syscalls__tp_btf";
+    if (way == Way::Syscalls) {
+        const char* direction = hook_ref(hook).hook.by_socket;
+        return std::string(direction ? direction : "syscalls") + "__tp_btf";
+    }
     std::string name = hook_ref(hook).name() + "__";
     switch (way) {
         case Way::Tracepoint: return (hook_ref(hook).hook.event ? name : target + "__") + "tp_btf";
@@ -90,8 +93,15 @@ private:
             return "not asked for";
         if (auto refused = kernel_.refused.find(way); refused != kernel_.refused.end()) return refused->second;
         for (const Refusal& r : refusals_)
-            if (r.way == way && (r.hook == -1 || (r.hook == hook && r.part == part))) return r.why;
+            if (r.way == way && (r.hook == -1 || (r.hook == hook && r.part == part) || shares(r, hook))) return r.why;
         return "";
+    }
+
+    // One program serves many system calls: what is refused to one of its hooks is refused to all.
+    static bool shares(const Refusal& refusal, int hook) {
+        return refusal.way == Way::Syscalls && hook >= 0 &&
+               Attachment{hook, Way::Syscalls, Part::Whole, ""}.program() ==
+                   Attachment{refusal.hook, Way::Syscalls, Part::Whole, ""}.program();
     }
 
     bool add(int hook, Way way, Part part, const std::string& target, std::string& reasons) {
@@ -142,9 +152,9 @@ private:
                 reasons = fmt::format("the kernel has no tracepoint {}", hook.event);
             else
                 add(id, Way::Tracepoint, Part::Call, hook.event, reasons);
-        } else if (!(hook.event_first && plan_shared_event(hook, id, reasons))) {
+        } else if (bool first = hook.event_first || syscalls_; !first || !plan_shared_event(hook, id, reasons)) {
             plan_function(hook, id, reasons);
-            if (!reasons.empty() && hook.shared_event && !hook.event_first && plan_shared_event(hook, id, reasons)) {
+            if (!reasons.empty() && !first && plan_shared_event(hook, id, reasons)) {
                 // Instead of a function of which only the calls are seen: both would count each call.
                 std::erase_if(plan_.attachments,
                               [&](const Attachment& a) { return a.hook == id && a.way != Way::Tracepoint; });
@@ -155,7 +165,7 @@ private:
     }
 
     bool plan_shared_event(const Hook& hook, int id, std::string& reasons) {
-        return kernel_.events.contains(hook.shared_event) &&
+        return hook.shared_event && kernel_.events.contains(hook.shared_event) &&
                add(id, Way::Tracepoint, Part::Whole, hook.shared_event, reasons);
     }
 
@@ -166,7 +176,9 @@ private:
             if (is_hidden(id))
                 note(reasons,
                      "whether a clone3 was to make a thread stands in memory that lockdown (confidentiality) closes");
-            else if (*hook.syscalls)
+            else if (hook.by_socket && !kernel_.reads_memory)
+                note(reasons, "a system call's socket stands in memory that lockdown (confidentiality) closes");
+            else if (*hook.syscalls || hook.by_socket)
                 add(id, Way::Syscalls, Part::Whole, "sys_exit", reasons);
             else if (hook.need != Need::IfPresent)
                 note(reasons, "no system call stands for it");
@@ -178,10 +190,10 @@ private:
         if (function.empty()) {
             if (hook.need != Need::IfPresent)
                 note(reasons,
-                     fmt::format("the kernel has no function {}",
-                                 fmt::join(std::begin(hook.functions),
-                                           std::find(std::begin(hook.functions), std::end(hook.functions), nullptr),
-                                           " or ")));
+                     fmt::format(
+                         "the kernel has no function {}",
+                         fmt::join(std::begin(hook.functions),
+                                   std::find(std::begin(hook.functions), std::end(hook.functions), nullptr), " or ")));
             return;
         }
         if (add(id, Way::Trampoline, results ? Part::Whole : Part::Call, function, reasons)) {

@@ -126,6 +126,7 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
         if (auto function = kernel.functions.find(a.target); function != kernel.functions.end())
             set.arguments[a.hook] = static_cast<__u8>(function->second);
         set.by_event[a.hook] = a.way == Way::Tracepoint;
+        set.by_call[a.hook] = a.way == Way::Syscalls && hook_ref(a.hook).hook.by_socket;
         if (a.way == Way::ProbeMulti) bpf_program__set_expected_attach_type(p, BPF_TRACE_KPROBE_MULTI);
         set.paired[a.hook] = plan_.paired(a.hook);
         set.counting[a.hook] = config.group_on[&hook_ref(a.hook).group - groups];
@@ -158,7 +159,7 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
             if (!log[0]) continue;
             for (const Attachment& a : plan_.attachments)
                 if (a.program() == bpf_program__name(p))
-                    throw Refusal{a.way == Way::Syscalls ? -1 : a.hook, a.way, a.part,
+                    throw Refusal{a.hook, a.way, a.part,
                                   fmt::format("{}: the kernel refuses the program ({}): {}", a.target, reason(code),
                                               kernel.reads_memory ? last_words(log.get())
                                                                   : "under lockdown (confidentiality) it may not read "

@@ -21,11 +21,12 @@ namespace {
 
 // What a system call's outcome means for our counters. Written from the documentation of the system calls, not from the
 // table of the hooks; what is not listed for an operation must not move.
-enum Outcome { Calls, Failed, Bytes, None, Any };   // Any: moves, but by how much is not said
+enum Outcome { Calls, Failed, Bytes, None, Any };  // Any: moves, but by how much is not said
 enum Seen {
     Everywhere,
     InFunctions,  // that are hooked
     InSyscalls,   // by the fallback at their end
+    InRing,       // by anything but the end of system calls
     InSplice      // where the function behind splice(2) from a TCP socket is hooked: no other tells of it
 };
 
@@ -134,7 +135,8 @@ const Expectation expectations[] = {
     WRITE_COUNTERS("tcp_write"),
     {"tcp_sendfile", COUNTER(socket, tcp_send_calls), Any},  // until 6.5 one a page
     {"tcp_sendfile", COUNTER(socket, tcp_send_bytes), Bytes},
-    MOVED("tcp_uring_send", tcp_send),
+    {"tcp_uring_send", COUNTER(socket, tcp_send_calls), Calls, InRing},
+    {"tcp_uring_send", COUNTER(socket, tcp_send_bytes), Bytes, InRing},
     MOVED_NOTHING("tcp_send_fail", tcp_send),
     MOVED("tcp_recvfrom", tcp_receive),
     {"tcp_recv_peek", COUNTER(socket, tcp_receive_calls), Calls},
@@ -382,12 +384,13 @@ constexpr uint64_t bytes_a_call = 100;
 
 bool sees(const Plan& plan, Seen seen) {
     if (seen == Everywhere) return true;
-    bool functions = false, splice = false;
+    bool functions = false, splice = false, calls = false;
     for (const Attachment& a : plan.attachments) {
         functions |= a.way != Way::Syscalls && a.way != Way::Tracepoint;
         splice |= a.hook == socket_hook_base + int{socket_tcp_splice};
+        calls |= a.hook == socket_hook_base + int{socket_tcp_send} && a.way == Way::Syscalls;
     }
-    return seen == InSplice ? splice : functions == (seen == InFunctions);
+    return seen == InSplice ? splice : seen == InRing ? !calls : functions == (seen == InFunctions);
 }
 
 }  // namespace

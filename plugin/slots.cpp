@@ -25,14 +25,14 @@ bool is_gone(const slot& thread) { return syscall(SYS_tgkill, thread.tgid, threa
 
 }  // namespace
 
-void Slots::Unmap::operator()(slot* slots) const { munmap(slots, bytes); }
+void Slots::Unmap::operator()(Counters* slots) const { munmap(slots, bytes); }
 
 Slots::Slots(const SlotMemory& memory) : memory_(memory) {
-    size_t bytes = memory.count * sizeof(slot);  // zero, and in memory only where used
+    size_t bytes = memory.count * sizeof(Counters);  // zero, and in memory only where used
     void* before = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (before == MAP_FAILED)
         throw Error(fmt::format("get memory for {} slots: {}", memory.count, std::strerror(errno)), errno);
-    before_ = {static_cast<slot*>(before), Unmap{bytes}};
+    before_ = {static_cast<Counters*>(before), Unmap{bytes}};
     changed_.reserve(memory.count);
     owners_.resize(memory.count);
     has_owner_.resize(memory.count);
@@ -99,8 +99,8 @@ void Slots::move(const std::unordered_map<uint32_t, uint32_t>& cgroups) {
     }
 }
 
-void Slots::add(Owner who, __u64& before, const __u64& value, int counter) {
-    __u64 now = load(value), n = now - before;
+void Slots::add(Owner who, uint64_t& before, const __u64& value, int counter) {
+    uint64_t now = load(value), n = now - before;
     if (!n) return;
     before = now;
     credit(who, counter, n);
@@ -113,7 +113,7 @@ void Slots::credit(Owner who, int counter, uint64_t n) {
 
 void Slots::fold_slot(size_t index, uint8_t lines) {
     slot& now = memory_.slots[index];
-    slot& before = before_[index];
+    Counters& before = before_[index];
     uint32_t tag = load(now.tag, std::memory_order_acquire);
     if (!tag) return;
     bool retired = tag & SLOT_RETIRED;
@@ -134,7 +134,7 @@ void Slots::fold_slot(size_t index, uint8_t lines) {
         int line = std::countr_zero(lines);
         int from = std::max(line * LINE_WORDS, 1), to = line == 7 ? words : std::min((line + 1) * LINE_WORDS, words);
         for (int word = from; word < to; word++)
-            add(owners_[index], before.counters[word - 1], now.counters[word - 1], word - 1);
+            add(owners_[index], before[static_cast<size_t>(word) - 1], now.counters[word - 1], word - 1);
     }
     if (retired && !waits_for_release) release(index);
 }
@@ -146,7 +146,7 @@ void Slots::release(size_t index) {
     has_owner_[index] = false;
     owners_[index] = {};
     std::memset(reinterpret_cast<char*>(&s) + sizeof s.tag, 0, sizeof s - sizeof s.tag);
-    std::memset(static_cast<void*>(&before_[index]), 0, sizeof(slot));
+    before_[index] = {};
     std::atomic_ref(s.tag).store(0, std::memory_order_release);
     if (memory_.claims_fd >= 0) {
         auto key = static_cast<uint32_t>(index);
@@ -156,7 +156,8 @@ void Slots::release(size_t index) {
 }
 
 void Slots::fold_unattributed() {
-    for (int c = 0; c < COUNTERS; c++) add({}, unattributed_before_[c], memory_.shared->unattributed[c], c);
+    for (size_t c = 0; c < COUNTERS; c++)
+        add({}, unattributed_before_[c], memory_.shared->unattributed[c], static_cast<int>(c));
 }
 
 void Slots::fold_overflow(bool everything) {
@@ -178,9 +179,9 @@ void Slots::fold_overflow(bool everything) {
         auto [row, is_new] = overflow_rows_.try_emplace(keys[i]);
         bool changed = false;
         Owner owner = audience_.owner ? audience_.owner(rows[i]) : Owner{};
-        for (int c = 0; c < COUNTERS; c++) {
-            changed |= rows[i].counters[c] != row->second.counters[c];
-            add(owner, row->second.counters[c], rows[i].counters[c], c);
+        for (size_t c = 0; c < COUNTERS; c++) {
+            changed |= rows[i].counters[c] != row->second[c];
+            add(owner, row->second[c], rows[i].counters[c], static_cast<int>(c));
         }
         overflow_moved_ |= changed;
         // Whoever was adding to a row that has not changed for a whole tick has long done so.

@@ -54,25 +54,25 @@ public:
 private:
     struct Unmap {
         size_t bytes;
-        void operator()(slot* slots) const;
+        void operator()(Counters* slots) const;
     };
 
     void fold_slot(size_t index, uint8_t lines);
     void greet_newcomers();
-    void add(Owner who, __u64& before, const __u64& value, int counter);
+    void add(Owner who, uint64_t& before, const __u64& value, int counter);
     void release(size_t index);
     void fold_unattributed();
     void fold_overflow(bool everything);
     void free_dead();
 
     SlotMemory memory_;
-    std::unique_ptr<slot[], Unmap> before_;  // as of the last fold
-    std::vector<uint32_t> changed_;          // of one fold: index, and in the top byte its lines
+    std::unique_ptr<Counters[], Unmap> before_;  // as of the last fold
+    std::vector<uint32_t> changed_;              // of one fold: index, and in the top byte its lines
     Counters totals_{};
-    std::array<__u64, COUNTERS> unattributed_before_{};
+    Counters unattributed_before_{};
     uint64_t overflow_events_ = 0;  // as of the last reading of the table
     bool overflow_moved_ = false;   // it had news then
-    std::unordered_map<uint32_t, slot> overflow_rows_;
+    std::unordered_map<uint32_t, Counters> overflow_rows_;
     Audience audience_;
     std::vector<Owner> owners_;                             // by slot
     std::vector<uint8_t> has_owner_;                        // likewise; the audience has been asked

@@ -48,6 +48,7 @@ private:
         bool obsolete = false;
         int64_t interval = 0;  // microseconds
         int64_t updates = 0, elapsed = 0;
+        int64_t ahead = 0;   // of its interval, microseconds
         bool begun = false;  // there is a value that the next one's microseconds can count from
         std::map<std::string, Dimension> dimensions;
     };

@@ -26,6 +26,13 @@ std::string target(const Plan& plan, const std::string& hook) {
     return "";
 }
 
+std::string programs(const Plan& plan, const std::string& hook) {
+    std::string names;
+    for (const Attachment& a : plan.attachments)
+        if (hook_ref(a.hook).name() == hook) names += a.program() + " ";
+    return names;
+}
+
 // "" if it is not missing.
 std::string why_missing(const Plan& plan, const std::string& hook) {
     for (const Missing& m : plan.missing)
@@ -128,12 +135,6 @@ TEST(AttachPlan, NamesThePrograms) {
     Plan entry = make_plan(kernel_with_everything(), config_with(LoadMode::Entry));
     Plan probed = make_plan(kernel_without(Way::Trampoline), config_with(LoadMode::Entry));
     Plan fallback = make_plan(kernel_of_system_calls(), config_with(LoadMode::Entry));
-    auto programs = [](const Plan& plan, const std::string& hook) {
-        std::string names;
-        for (const Attachment& a : plan.attachments)
-            if (hook_ref(a.hook).name() == hook) names += a.program() + " ";
-        return names;
-    };
     EXPECT_EQ(programs(entry, "process_exit"), "process_exit__tp_btf ");
     EXPECT_EQ(programs(entry, "file_open"), "file_open__fentry ");
     EXPECT_EQ(programs(entry, "vfs_read"), "vfs_read__fexit ");
@@ -179,20 +180,33 @@ TEST(AttachPlan, TakesSystemCallsWhereNothingElseIsToBeHad) {
     EXPECT_EQ(how(plan, "file_close32"), "") << "its numbers are part of the other's";
     EXPECT_EQ(how(plan, "process_release"), "");
     EXPECT_EQ(how(plan, "process_freed"), "tracepoint call") << "instead of the release";
-    EXPECT_EQ(missing(plan), (Names{"vfs_open", "vfs_create", "process_release", "socket_tcp_send",
-                                    "socket_tcp_receive", "socket_tcp_splice", "socket_udp_send", "socket_udpv6_send",
-                                    "socket_udp_receive", "socket_udpv6_receive", "socket_tcp_close"}));
+    EXPECT_EQ(missing(plan), (Names{"vfs_open", "vfs_create", "process_release", "socket_tcp_close"}));
     EXPECT_EQ(why_missing(plan, "vfs_open"), "no system call stands for it");
+    EXPECT_EQ(programs(plan, "socket_udpv6_send"), "sends__tp_btf ");
+    EXPECT_EQ(programs(plan, "socket_tcp_splice"), "receives__tp_btf ");
 
-    const std::set<int> unseen =
-        both(by_socket_functions, {COUNTER(vfs, open_calls), COUNTER(vfs, open_errors), COUNTER(vfs, create_calls),
-                                   COUNTER(vfs, create_errors), COUNTER(process, release_calls)});
+    const std::set<int> unseen = {COUNTER(vfs, open_calls),        COUNTER(vfs, open_errors),
+                                  COUNTER(vfs, create_calls),      COUNTER(vfs, create_errors),
+                                  COUNTER(process, release_calls), COUNTER(socket, tcp_close_calls)};
     const std::set<int> instead = {COUNTER(process, freed_calls)};
     EXPECT_EQ(counted(plan, config), both(all_but(calls_and_bytes, unseen), instead));
 
     Config with_errors = config_with(LoadMode::Return);
     EXPECT_EQ(counted(make_plan(kernel_of_system_calls(), with_errors), with_errors),
               both(all_but(both(calls_and_bytes, errors), unseen), instead));
+}
+
+TEST(AttachPlan, LosesOnlyTheSocketsWithTheProgramThatLooksForThem) {
+    Plan plan = make_plan(kernel_of_system_calls(), Config(),
+                          {{hook_named("socket_udp_send"), Way::Syscalls, Part::Whole, "too large"}});
+    EXPECT_EQ(missing(plan), (Names{"vfs_open", "vfs_create", "process_release", "socket_tcp_close", "socket_tcp_send",
+                                    "socket_udp_send", "socket_udpv6_send"}));
+    EXPECT_EQ(why_missing(plan, "socket_tcp_send"), "too large");
+
+    Kernel locked = kernel_of_system_calls();
+    locked.reads_memory = false;
+    EXPECT_EQ(why_missing(make_plan(locked, Config()), "socket_tcp_receive"),
+              "a system call's socket stands in memory that lockdown (confidentiality) closes");
 }
 
 TEST(AttachPlan, TakesTheWayThatIsAskedFor) {
@@ -522,12 +536,11 @@ TEST(SharedEvents, AreTheLastChoiceOfTheOthersAndServeThemAll) {
     for (int id = 0; id < HOOKS; id++) {
         std::string name = hook_ref(id).name();
         EXPECT_EQ(plan.shares_program(id),
-                  sends.contains(name) || receives.contains(name) || how(plan, name) == "syscalls whole")
+                  sends.contains(name) || receives.contains(name) || programs(plan, name) == "syscalls__tp_btf ")
             << name;
     }
     EXPECT_EQ(why_missing(plan, "socket_udp_send"), "");
-    EXPECT_EQ(how(plan, "socket_tcp_splice"), "");
-    EXPECT_EQ(why_missing(plan, "socket_tcp_splice"), "no system call stands for it");
+    EXPECT_EQ(programs(plan, "socket_tcp_splice"), "receives__tp_btf ") << "of which no event tells";
     std::set<int> lost = {COUNTER(socket, tcp_close_calls)};
     for (int c : by_socket_functions)
         EXPECT_EQ(counted(plan, config).contains(c), !lost.contains(c)) << counter_name(c);
@@ -586,8 +599,9 @@ TEST(SharedEvents, SayWhyNothingElseWasToBeHad) {
 
 TEST(SharedEvents, ServeInsteadOfAFunctionOfWhichOnlyTheCallsAreSeen) {
     int receive = hook_named("socket_udp_receive");
-    Plan plan = make_plan(kernel_that_tells_of_messages(), config_with(LoadMode::Return, Attach::Probe),
-                          {{receive, Way::ProbeMulti, Part::Return, "one"}, {receive, Way::Probe, Part::Return, "two"}});
+    Plan plan =
+        make_plan(kernel_that_tells_of_messages(), config_with(LoadMode::Return, Attach::Probe),
+                  {{receive, Way::ProbeMulti, Part::Return, "one"}, {receive, Way::Probe, Part::Return, "two"}});
     EXPECT_EQ(how(plan, "socket_udp_receive"), "tracepoint whole");
     EXPECT_EQ(missing(plan), Names());
 }
