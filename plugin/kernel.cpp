@@ -162,16 +162,16 @@ Kernel ask_kernel(const std::string& btf_path) {
                                 file.empty() ? "/sys/kernel/btf/vmlinux" : file, std::strerror(errno)),
                     errno);
 
-    std::map<std::string, bool> wanted;  // our functions under every name that they may have
+    std::set<std::string, std::less<>> wanted;  // our functions under every name that they may have
     for (const Group& group : groups)
         for (const Hook& hook : group.hooks) {
             for (const char* function : hook.functions)
                 if (function)
-                    for (const char* prefix : {"", "__x64_", "__arm64_"}) wanted[std::string(prefix) + function] = true;
+                    for (const char* prefix : {"", "__x64_", "__arm64_"}) wanted.insert(std::string(prefix) + function);
             for (const char* event : {hook.event, hook.shared_event})
-                if (event) wanted[std::string("btf_trace_") + event] = true;
+                if (event) wanted.insert(std::string("btf_trace_") + event);
         }
-    wanted["btf_trace_sys_exit"] = wanted["bpf_rdonly_cast"] = true;
+    wanted.insert({"btf_trace_sys_exit", "bpf_rdonly_cast"});
 
     kernel.casts = false;
     int any_function = 0, sys_exit = 0;
@@ -179,8 +179,9 @@ Kernel ask_kernel(const std::string& btf_path) {
     for (__u32 id = 1; id < count; id++) {  // one pass: a look-up by name is a pass of its own
         const btf_type* type = btf__type_by_id(types.get(), id);
         if (!btf_is_func(type) && !btf_is_typedef(type)) continue;
-        std::string name = btf__name_by_offset(types.get(), type->name_off);
-        if (!wanted.contains(name)) continue;
+        std::string_view each = btf__name_by_offset(types.get(), type->name_off);
+        if (!wanted.contains(each)) continue;
+        std::string name(each);
         if (btf_is_typedef(type)) {
             kernel.events.insert(name.substr(strlen("btf_trace_")));
             if (name == "btf_trace_sys_exit") sys_exit = static_cast<int>(id);

@@ -25,14 +25,14 @@ bool is_gone(const slot& thread) { return syscall(SYS_tgkill, thread.tgid, threa
 
 }  // namespace
 
-void Slots::Unmap::operator()(Counters* slots) const { munmap(slots, bytes); }
+void Slots::Unmap::operator()(Folded* slots) const { munmap(slots, bytes); }
 
 Slots::Slots(const SlotMemory& memory) : memory_(memory) {
-    size_t bytes = memory.count * sizeof(Counters);  // zero, and in memory only where used
+    size_t bytes = memory.count * sizeof(Folded);  // zero, and in memory only where used
     void* before = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (before == MAP_FAILED)
         throw Error(fmt::format("get memory for {} slots: {}", memory.count, std::strerror(errno)), errno);
-    before_ = {static_cast<Counters*>(before), Unmap{bytes}};
+    before_ = {static_cast<Folded*>(before), Unmap{bytes}};
     changed_.reserve(memory.count);
     owners_.resize(memory.count);
     has_owner_.resize(memory.count);
@@ -99,11 +99,10 @@ void Slots::move(const std::unordered_map<uint32_t, uint32_t>& cgroups) {
     }
 }
 
-void Slots::add(Owner who, uint64_t& before, const __u64& value, int counter) {
-    uint64_t now = load(value), n = now - before;
-    if (!n) return;
-    before = now;
-    credit(who, counter, n);
+bool Slots::add(Owner who, Folded& before, const __u64& value, int counter) {
+    uint64_t n = before.advance(static_cast<size_t>(counter), load(value));
+    if (n) credit(who, counter, n);
+    return n;
 }
 
 void Slots::credit(Owner who, int counter, uint64_t n) {
@@ -113,7 +112,7 @@ void Slots::credit(Owner who, int counter, uint64_t n) {
 
 void Slots::fold_slot(size_t index, uint8_t lines) {
     slot& now = memory_.slots[index];
-    Counters& before = before_[index];
+    Folded& before = before_[index];
     uint32_t tag = load(now.tag, std::memory_order_acquire);
     if (!tag) return;
     bool retired = tag & SLOT_RETIRED;
@@ -133,8 +132,7 @@ void Slots::fold_slot(size_t index, uint8_t lines) {
     for (; lines; lines &= lines - 1) {
         int line = std::countr_zero(lines);
         int from = std::max(line * LINE_WORDS, 1), to = line == 7 ? words : std::min((line + 1) * LINE_WORDS, words);
-        for (int word = from; word < to; word++)
-            add(owners_[index], before[static_cast<size_t>(word) - 1], now.counters[word - 1], word - 1);
+        for (int word = from; word < to; word++) add(owners_[index], before, now.counters[word - 1], word - 1);
     }
     if (retired && !waits_for_release) release(index);
 }
@@ -156,8 +154,7 @@ void Slots::release(size_t index) {
 }
 
 void Slots::fold_unattributed() {
-    for (size_t c = 0; c < COUNTERS; c++)
-        add({}, unattributed_before_[c], memory_.shared->unattributed[c], static_cast<int>(c));
+    for (int c = 0; c < COUNTERS; c++) add({}, unattributed_before_, memory_.shared->unattributed[c], c);
 }
 
 void Slots::fold_overflow(bool everything) {
@@ -179,10 +176,7 @@ void Slots::fold_overflow(bool everything) {
         auto [row, is_new] = overflow_rows_.try_emplace(keys[i]);
         bool changed = false;
         Owner owner = audience_.owner ? audience_.owner(rows[i]) : Owner{};
-        for (size_t c = 0; c < COUNTERS; c++) {
-            changed |= rows[i].counters[c] != row->second[c];
-            add(owner, row->second[c], rows[i].counters[c], static_cast<int>(c));
-        }
+        for (int c = 0; c < COUNTERS; c++) changed |= add(owner, row->second, rows[i].counters[c], c);
         overflow_moved_ |= changed;
         // Whoever was adding to a row that has not changed for a whole tick has long done so.
         if (!changed && !is_new && count > batch / 2) {

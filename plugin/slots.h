@@ -52,27 +52,44 @@ public:
     uint64_t lost_results() const;                                      // calls whose return was not seen
 
 private:
+    // The low 48 bits of each counter, as of the last fold: no thread makes 2^48 calls, or moves 256 TiB, between two folds.
+    class Folded {
+    public:
+        uint64_t advance(size_t counter, uint64_t now) {  // by how much
+            uint64_t before = low_[counter] | uint64_t{high_[counter]} << 32;
+            uint64_t n = (now - before) & ((uint64_t{1} << 48) - 1);
+            if (n) {
+                low_[counter] = static_cast<uint32_t>(now);
+                high_[counter] = static_cast<uint16_t>(now >> 32);
+            }
+            return n;
+        }
+
+    private:
+        uint32_t low_[COUNTERS]{};
+        uint16_t high_[COUNTERS]{};
+    };
     struct Unmap {
         size_t bytes;
-        void operator()(Counters* slots) const;
+        void operator()(Folded* slots) const;
     };
 
     void fold_slot(size_t index, uint8_t lines);
     void greet_newcomers();
-    void add(Owner who, uint64_t& before, const __u64& value, int counter);
+    bool add(Owner who, Folded& before, const __u64& value, int counter);  // true if there is something new
     void release(size_t index);
     void fold_unattributed();
     void fold_overflow(bool everything);
     void free_dead();
 
     SlotMemory memory_;
-    std::unique_ptr<Counters[], Unmap> before_;  // as of the last fold
-    std::vector<uint32_t> changed_;              // of one fold: index, and in the top byte its lines
+    std::unique_ptr<Folded[], Unmap> before_;
+    std::vector<uint32_t> changed_;  // of one fold: index, and in the top byte its lines
     Counters totals_{};
-    Counters unattributed_before_{};
+    Folded unattributed_before_{};
     uint64_t overflow_events_ = 0;  // as of the last reading of the table
     bool overflow_moved_ = false;   // it had news then
-    std::unordered_map<uint32_t, Counters> overflow_rows_;
+    std::unordered_map<uint32_t, Folded> overflow_rows_;
     Audience audience_;
     std::vector<Owner> owners_;                             // by slot
     std::vector<uint8_t> has_owner_;                        // likewise; the audience has been asked
