@@ -1,4 +1,4 @@
-// The one object that the plugin loads. It is built twice: for kernels with and without compare-and-exchange.
+// The one object that the plugin loads. It is built for what BPF can in a kernel: see struct Kernel.
 #include "vfs.bpf.c"
 #include "file.bpf.c"
 #include "process.bpf.c"

@@ -40,28 +40,33 @@ struct {
 
 // By what a socket's row is found; 0 if this program cannot tell.
 #ifdef HAS_COMPARE_EXCHANGE
-// The kernel gives each socket a number, never twice, when first asked for it. A kprobe cannot ask; if nobody else has,
-// the address must do.
-static __always_inline __u64 key_of(bool typed, const struct sock *sk)
+// The kernel gives each socket a number, never twice, when first asked for it. Who cannot ask, since the verifier does not
+// know the socket's type, leaves a TCP socket alone until somebody has (the plugin's walk over all of them at its start
+// does, and so does what sees a connection begin); of a UDP socket its address must do.
+static __always_inline __u64 key_of(bool typed, const struct sock *sk, bool tcp)
 {
-	__u64 cookie = READ(typed, sk, __sk_common.skc_cookie.counter);
+	__u64 cookie = typed || tcp ? READ(typed, sk, __sk_common.skc_cookie.counter) : 0;
 
 	if (cookie)
 		return cookie;
-	return typed ? bpf_get_socket_cookie((void *)sk) : (__u64)sk;
+	if (typed)
+		return bpf_get_socket_cookie((void *)sk);
+	return tcp ? 0 : (__u64)sk ^ (__u64)READ(false, sk, __sk_common.skc_num) << 32;
 }
 #else
 // These kernels do not give it to us. The verifier makes no number of an address whose type it knows, but it does of the
-// distance between two. That is not what a kprobe sees, which therefore leaves the rows of TCP alone.
-static __always_inline __u64 key_of(bool typed, const struct sock *sk)
+// distance between two; and of what a helper has read.
+static __always_inline __u64 key_of(bool typed, const struct sock *sk, bool tcp)
 {
 	__u64 key = (__u64)sk;
+	void *base = &state;
 
-	if (typed)
-		asm volatile("%0 -= %1" : "+r"(key) : "r"(&state));
-	else if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
-		return 0;
-	return key;
+	if (typed) {
+		asm volatile("%0 -= %1" : "+r"(key) : "r"(base));
+		return key;
+	}
+	bpf_probe_read_kernel(&base, sizeof(base), &base);
+	return key - (__u64)base;
 }
 #endif
 
@@ -112,7 +117,7 @@ static __always_inline struct connection *find_connection(__u64 socket, const st
 	return NULL;
 }
 static __always_inline void add_to_index(__u64 socket, const struct end *further, __u32 index) {}
-static __always_inline void remove_from_index(const struct connection *c) {}
+static __always_inline void remove_from_index(const struct connection *c, __u32 index) {}
 #else
 static __always_inline struct connection_key connection_key(__u64 socket, const struct end *further)
 {
@@ -147,15 +152,18 @@ static __always_inline void add_to_index(__u64 socket, const struct end *further
 
 	bpf_map_update_elem(&connection_index, &key, &index, BPF_ANY);
 }
-static __always_inline void remove_from_index(const struct connection *c)
+static __always_inline void remove_from_index(const struct connection *c, __u32 index)
 {
 	struct connection_key key = {.socket = c->socket};
+	__u32 *at;
 
 	if (c->life & CONNECTION_FURTHER) {
 		__builtin_memcpy(key.further.address, c->remote, sizeof(key.further.address));
 		key.further.port = c->remote_port;
 	}
-	bpf_map_delete_elem(&connection_index, &key);
+	at = bpf_map_lookup_elem(&connection_index, &key);
+	if (at && *at == index)
+		bpf_map_delete_elem(&connection_index, &key);
 }
 #endif
 
@@ -193,7 +201,7 @@ static __always_inline struct connection *claim_connection(__u64 socket, const s
 
 static __always_inline void retire_connection(struct connection *c, __u32 index)
 {
-	remove_from_index(c);
+	remove_from_index(c, index);
 	barrier();
 	*(volatile __u32 *)&c->tag = CONNECTION_CLAIMED | SLOT_RETIRED;
 	set_dirty(&dirty_connections, index, 1);
@@ -267,14 +275,19 @@ static __always_inline void read_tcp(bool typed, struct connection *c, const str
 // A program has sent or received by TCP.
 static __always_inline void note_tcp(bool typed, const struct sock *sk, const struct tcp_sock *tcp)
 {
-	__u64 socket = key_of(typed, sk);
+	__u64 socket = key_of(typed, sk, true);
 	__u32 index;
 	struct connection *c;
+	bool is_new = false;
 
 	if (!socket)
 		return;
 	c = find_connection(socket, NULL, &index);
 	if (!c) { // it was there before us
+		// Or has ended: all is told, and nobody would tell of its end again.
+		if (READ(typed, sk, __sk_common.skc_state) == TCP_CLOSE || READ(typed, sk, __sk_common.skc_state) == TCP_LISTEN)
+			return;
+		is_new = true;
 		c = claim_connection(socket, NULL, &index);
 		if (!c)
 			return;
@@ -286,13 +299,16 @@ static __always_inline void note_tcp(bool typed, const struct sock *sk, const st
 	barrier();
 	if (!c->life)
 		*(volatile __u32 *)&c->life = CONNECTION_KNOWN;
-	set_dirty(&dirty_connections, index, 1);
+	if (is_new && READ(typed, sk, __sk_common.skc_state) == TCP_CLOSE) // meanwhile
+		retire_connection(c, index);
+	else
+		set_dirty(&dirty_connections, index, 1);
 }
 
 // A connection begins: to is the direction, or how it ends.
 static __always_inline void tcp_changes(const struct sock *sk, int from, int to)
 {
-	__u64 socket = key_of(true, sk);
+	__u64 socket = key_of(true, sk, true);
 	__u32 index, life;
 	struct connection *c;
 
@@ -368,7 +384,7 @@ static __always_inline bool read_name(const struct msghdr *message, bool typed, 
 static __always_inline struct connection *new_datagrams(bool typed, const struct sock *sk, const struct end *to,
 						       bool is_further, __u32 life, __u32 *index)
 {
-	__u64 socket = key_of(typed, sk);
+	__u64 socket = key_of(typed, sk, false);
 	struct connection *c = claim_connection(socket, is_further ? to : NULL, index);
 
 	if (!c)
@@ -391,7 +407,7 @@ static __always_inline bool note_udp(bool typed, const struct sock *sk, const st
 {
 	struct end to = {};
 	bool known = false, began = false;
-	__u64 socket = key_of(typed, sk);
+	__u64 socket = key_of(typed, sk, false);
 	__u32 index;
 	struct connection *c = find_connection(socket, NULL, &index);
 
@@ -439,7 +455,7 @@ static __always_inline bool note_udp(bool typed, const struct sock *sk, const st
 static __always_inline void end_udp(bool typed, const struct sock *sk)
 {
 	__u32 index;
-	struct connection *c = find_connection(key_of(typed, sk), NULL, &index);
+	struct connection *c = find_connection(key_of(typed, sk, false), NULL, &index);
 
 	if (c)
 		retire_connection(c, index);

@@ -66,6 +66,7 @@ struct sock_common {
 	__be16 skc_dport;
 	__u16 skc_num; // the local port, in the machine's byte order
 	unsigned short skc_family;
+	unsigned char skc_state;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 	unsigned long skc_flags;

@@ -266,7 +266,7 @@ ON_EVENT(socket, retransmit, const struct sock *sk)
 
 	if (!is_ip(true, sk))
 		return 0;
-	c = find_connection(key_of(true, sk), NULL, &index);
+	c = find_connection(key_of(true, sk, true), NULL, &index);
 	if (c) {
 		read_tcp(true, c, sk, tcp_of(true, sk));
 		set_dirty(&dirty_connections, index, 1);

@@ -1,4 +1,4 @@
-// The way for kernels that have neither trampolines nor kprobes: one program at the end of every system call.
+// The way for kernels that have neither trampolines nor kprobes: programs at the end of every system call.
 #include "hooks.bpf.h"
 #include "syscall_numbers.h"
 
@@ -22,7 +22,7 @@
 #define TABLE_32(group, module) group##_HOOKS(PLAIN_32, ALSO_32, BY_HAND, PLAIN_32, BY_HAND)
 
 #define NUMBERS 512     // a power of 2
-#define X32 0x40000000u // marks the calls of the x32 ABI, whose numbers are the same
+#define X32 0x40000000u // marks the calls of the x32 ABI; those that have numbers of their own are not counted
 static const __u8 hooks_64[NUMBERS] = {GROUPS(TABLE_64)};
 static const __u8 hooks_32[NUMBERS] = {GROUPS(TABLE_32)};
 
@@ -152,8 +152,8 @@ struct moved { // by one system call
 	__u8 looks_only, splices;
 };
 
-// wanted: SENDS or RECEIVES, with SPLICES if nothing else. False if it is no such call, or not by a socket.
-static __noinline int find_moved(const struct pt_regs *regs, struct moved *moved, __u32 wanted, int ret)
+// False if it is no call of that direction, or not by a socket.
+static __noinline int find_moved(const struct pt_regs *regs, struct moved *moved, __u32 direction, int ret)
 {
 	__u32 number = regs->orig_ax & ~X32;
 	bool compat = in_32_bit_call(regs);
@@ -176,11 +176,11 @@ static __noinline int find_moved(const struct pt_regs *regs, struct moved *moved
 		third = arguments[2];
 		fourth = arguments[3];
 	}
-	if ((how & wanted) != wanted)
+	if (!(how & direction))
 		return false;
 	if (how & SPLICES) {
 		moved->splices = true;
-		if (wanted & SENDS)
+		if (direction == SENDS)
 			fd = third;
 	}
 	moved->calls = 1;
@@ -233,9 +233,8 @@ SEC("?tp_btf/sys_exit") int BPF_PROG(receives__tp_btf, const struct pt_regs *reg
 	struct row here, *row = &here;
 	const struct sock *sk;
 	int ret = returned;
-	bool all = BY_CALL(tcp_receive) || BY_CALL(udp_receive) || BY_CALL(udpv6_receive);
 
-	if (!find_moved(regs, &moved, all ? RECEIVES : RECEIVES | SPLICES, ret))
+	if (!find_moved(regs, &moved, RECEIVES, ret))
 		return 0;
 	FORGET(moved);
 	sk = (const void *)moved.socket;

@@ -97,6 +97,11 @@ private:
         return "";
     }
 
+    bool is_planned(const std::string& program) const {
+        return std::any_of(plan_.attachments.begin(), plan_.attachments.end(),
+                           [&](const Attachment& a) { return a.program() == program; });
+    }
+
     // One program serves many system calls: what is refused to one of its hooks is refused to all.
     static bool shares(const Refusal& refusal, int hook) {
         return refusal.way == Way::Syscalls && hook >= 0 &&
@@ -178,6 +183,8 @@ private:
                      "whether a clone3 was to make a thread stands in memory that lockdown (confidentiality) closes");
             else if (hook.by_socket && !kernel_.reads_memory)
                 note(reasons, "a system call's socket stands in memory that lockdown (confidentiality) closes");
+            else if (hook.by_socket && !hook.shared_event && !is_planned("receives__tp_btf"))
+                note(reasons, "no event tells of it, and a look at every system call for it alone would cost too much");
             else if (*hook.syscalls || hook.by_socket)
                 add(id, Way::Syscalls, Part::Whole, "sys_exit", reasons);
             else if (hook.need != Need::IfPresent)

@@ -27,7 +27,7 @@ enum Seen {
     InFunctions,  // that are hooked
     InSyscalls,   // by the fallback at their end
     InRing,       // by anything but the end of system calls
-    InSplice      // where the function behind splice(2) from a TCP socket is hooked: no other tells of it
+    InSplice      // where splice(2) from a TCP socket is hooked: no event tells of it
 };
 
 struct Expectation {
@@ -371,7 +371,7 @@ std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::
         for (int i = 0; i < ref.hook.kind.calls + ref.hook.kind.errors + ref.hook.kind.bytes; i++) {
             HowCounted& h = how[ref.first_counter() + i];
             std::string way = fmt::format("{} {}", name_of(a.way), a.target);
-            if (h.ways.find(way) != std::string::npos) continue;  // all system calls share one program
+            if (h.ways.find(way) != std::string::npos) continue;  // many system calls share one program
             h.ways += (h.ways.empty() ? "" : ", ") + way;
             h.missed += missed;
         }

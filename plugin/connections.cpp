@@ -116,22 +116,25 @@ void Connections::retire_idle(int64_t now) {
         if (!changed_[i] || seconds - changed_[i] <= longest) continue;
         connection& c = memory_.rows[i];
         if (c.protocol != IPPROTO_UDP || is_retired_[i]) continue;
+        remove_from_index(i);
         std::atomic_ref(c.tag).fetch_or(SLOT_RETIRED, std::memory_order_acq_rel);
-        remove_from_index(c);
         is_retired_[i] = true;
         retired_.emplace_back(now, i);
     }
 }
 
 // As the programs do with those that they retire.
-void Connections::remove_from_index(const connection& c) const {
+void Connections::remove_from_index(uint32_t number) const {
     if (memory_.index_fd < 0) return;
+    const connection& c = memory_.rows[number];
     connection_key key{.socket = c.socket, .further = {}, .unused = 0};
     if (c.life & CONNECTION_FURTHER) {
         std::copy(std::begin(c.remote), std::end(c.remote), key.further.address);
         key.further.port = c.remote_port;
     }
-    bpf_map_delete_elem(memory_.index_fd, &key);
+    uint32_t found;
+    if (bpf_map_lookup_elem(memory_.index_fd, &key, &found) == 0 && found == number)
+        bpf_map_delete_elem(memory_.index_fd, &key);
 }
 
 void Connections::free_retired(int64_t now) {

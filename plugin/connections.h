@@ -55,7 +55,7 @@ private:
     void retire_idle(int64_t now);
     void free_retired(int64_t now);
     void release(uint32_t number);
-    void remove_from_index(const connection& c) const;
+    void remove_from_index(uint32_t number) const;
 
     ConnectionMemory memory_;
     Audience audience_;

@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <unistd.h>
+#include <set>
 #include <utility>
 #include "error.h"
 
@@ -73,9 +74,9 @@ SelfCharts::SelfCharts(const Programs& programs, const Config& config, int updat
     if (run_time_ && (statistics_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME)) < 0)
         log(Severity::Warning, "the kernel does not time the programs ({}): `run time statistics` shows nothing",
             std::strerror(errno));
-    bool syscalls = false;
+    std::set<std::pair<std::string, std::string>> counted;  // some serve several hooks
     for (const Attachment& a : programs.plan().attachments)
-        if (a.way != Way::Syscalls || !std::exchange(syscalls, true)) attached_[static_cast<int>(a.way)]++;
+        if (counted.emplace(a.program(), a.target).second) attached_[static_cast<int>(a.way)]++;
 }
 
 SelfCharts::~SelfCharts() {

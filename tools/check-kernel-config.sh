@@ -27,8 +27,8 @@ BPF_JIT optional bpf_jit_binary_alloc no trampolines, and interpreted programs: 
 FUNCTION_TRACER optional register_ftrace_function no trampolines: kprobes serve, at three times the cost of an event
 DYNAMIC_FTRACE optional ftrace_set_filter no trampolines: kprobes serve, at three times the cost of an event
 DYNAMIC_FTRACE_WITH_DIRECT_CALLS optional register_ftrace_direct no trampolines: kprobes serve, at three times the cost of an event
-KPROBES optional register_kprobe no `attach = probe`; without trampolines too, each system call of the machine becomes slower (70 ns)
-KPROBE_EVENTS optional create_local_trace_kprobe no `attach = probe`; without trampolines too, each system call of the machine becomes slower (70 ns)
+KPROBES optional register_kprobe no `attach = probe`; without trampolines too, each system call of the machine becomes slower (70 to 120 ns)
+KPROBE_EVENTS optional create_local_trace_kprobe no `attach = probe`; without trampolines too, each system call of the machine becomes slower (70 to 120 ns)
 KPROBES_ON_FTRACE spare kprobe_ftrace_handler a kprobe costs an interrupt at each event
 FPROBE spare register_fprobe no kprobe.multi: an event costs half as much again
 '

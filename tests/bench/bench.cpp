@@ -145,6 +145,7 @@ BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char
                                  {"connections", loading.connections},
                                  {"dirty_connections", loading.connections / 64},
                                  {"connection_claims", loading.connections},
+                                 {"connection_index", loading.connections},
                                  {"news", loading.news_bytes}})
         if (bpf_map* m = bpf_object__find_map_by_name(object_.get(), name)) bpf_map__set_max_entries(m, entries);
     check(bpf_object__load(object_.get()), "load the benchmarks' programs");
@@ -165,7 +166,8 @@ ConnectionMemory BenchObject::connections() {
             .dirty = static_cast<uint8_t*>(share("dirty_connections", connections_)),
             .shared = memory_.shared,
             .count = connections_,
-            .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims")};
+            .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims"),
+            .index_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_index")};
 }
 
 BenchObject::~BenchObject() {

@@ -239,6 +239,43 @@ is_mine() { [[ -n ${EBPF_OWN_MACHINE-} ]]; } # nobody else is at work on this ma
     same "connections by IPv4" 1 "$(value apps.outbound_conn_v4 speakers)"
 }
 
+@test "connections that have ended before the last read leave no row, and no line but the service's" {
+    network
+    cat >server.py <<'PYTHON'
+import socket, sys
+listener = socket.create_server((sys.argv[1], 8206))
+print("ready", flush=True)
+for _ in range(60):
+    connection, _ = listener.accept()
+    connection.recv(100)
+    connection.sendall(b"x" * 70)
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(100):  # its end comes after that of the connection
+        pass
+    connection.recv(1)
+    connection.close()
+PYTHON
+    cat >client.py <<'PYTHON'
+import socket, sys
+for _ in range(60):
+    connection = socket.create_connection((sys.argv[1], 8206))
+    connection.sendall(b"y" * 30)
+    while connection.recv(100):
+        pass
+    connection.close()
+PYTHON
+    far "./speak_$$" server.py "$far_ip" >server.said 3>&- 9>&- &
+    ends+=($!)
+    await server.said ready
+    go
+    near "./speak_$$" client.py "$far_ip"
+    look
+    outbound "8206:TCP:$far_ip" 1800 4200
+    inbound 8206:TCP 4200 1800
+    not grep -q "TCP:${near_ip}_" now.out
+    ! is_mine || (($(value netdata.ebpf_connections "all") == 4096 && $(value netdata.ebpf_connections used) <= 4))
+}
+
 retransmitted() { near cat /proc/net/snmp | awk '$1 == "Tcp:" { for (i = 1; i <= NF; i++) if ($i == "RetransSegs") at = i; n = $at } END { print n }'; }
 
 @test "a lossy wire: each retransmit, to whom and by which application" {

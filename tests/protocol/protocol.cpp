@@ -277,8 +277,10 @@ void Protocol::begin(const Words& words) {
     chart.updates++;
     // One that comes soon after a late one is in time.
     chart.ahead = std::max(chart.ahead + chart.interval - *elapsed, -chart.interval);
-    if (chart.ahead > chart.interval / 2)
+    if (chart.ahead > chart.interval / 2 || *elapsed < chart.interval / 500) {
         wrong("chart {} is updated after {} microseconds, its interval is {}", open_id_, *elapsed, chart.interval);
+        chart.ahead = 0;
+    }
 }
 
 void Protocol::set(const Words& words) {
@@ -301,6 +303,7 @@ void Protocol::set(const Words& words) {
 
 void Protocol::end_update() {
     if (!open_) return wrong("END without BEGIN");
+    if (!open_->begun) open_->ahead = -open_->interval;  // it may have been late
     open_->begun = true;
     open_ = nullptr;
     updates_++;

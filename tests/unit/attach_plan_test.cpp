@@ -540,7 +540,7 @@ TEST(SharedEvents, AreTheLastChoiceOfTheOthersAndServeThemAll) {
             << name;
     }
     EXPECT_EQ(why_missing(plan, "socket_udp_send"), "");
-    EXPECT_EQ(programs(plan, "socket_tcp_splice"), "receives__tp_btf ") << "of which no event tells";
+    EXPECT_NE(why_missing(plan, "socket_tcp_splice").find("alone would cost too much"), std::string::npos);
     std::set<int> lost = {COUNTER(socket, tcp_close_calls)};
     for (int c : by_socket_functions)
         EXPECT_EQ(counted(plan, config).contains(c), !lost.contains(c)) << counter_name(c);

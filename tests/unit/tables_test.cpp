@@ -10,7 +10,8 @@
 #include "fake_kernel.h"
 
 extern "C" {
-extern const char collector_v2[], collector_v2_end[], collector_v3[], collector_v3_end[];
+extern const char collector_v2[], collector_v2_end[], collector_v3[], collector_v3_end[], collector_v3_cast[],
+    collector_v3_cast_end[];
 }
 
 namespace {
@@ -330,13 +331,14 @@ TEST(AllTables, NameTheChartsAsNetdata132) {
     expect_documented(ChartNames::Current, in_both);
 }
 
-// The two objects, opened but not loaded: nothing of the kernel is needed.
+// The objects, opened but not loaded: nothing of the kernel is needed.
 class Objects : public testing::TestWithParam<std::string> {
 protected:
     void SetUp() override {
         libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
-        auto elf =
-            GetParam() == "v2" ? std::span(collector_v2, collector_v2_end) : std::span(collector_v3, collector_v3_end);
+        auto elf = GetParam() == "v2"   ? std::span(collector_v2, collector_v2_end)
+                   : GetParam() == "v3" ? std::span(collector_v3, collector_v3_end)
+                                        : std::span(collector_v3_cast, collector_v3_cast_end);
         object.reset(bpf_object__open_mem(elf.data(), elf.size(), nullptr));
         ASSERT_NE(object, nullptr);
     }
@@ -364,7 +366,8 @@ protected:
 
     Object object;
 };
-INSTANTIATE_TEST_SUITE_P(Both, Objects, testing::Values("v2"s, "v3"s), [](const auto& object) { return object.param; });
+INSTANTIATE_TEST_SUITE_P(All, Objects, testing::Values("v2"s, "v3"s, "v3_cast"s),
+                         [](const auto& object) { return object.param; });
 
 TEST_P(Objects, HoldEveryProgramThatCanBePlanned) {
     std::set<std::string> hooks_seen;
@@ -398,7 +401,7 @@ TEST_P(Objects, ShareTheMemoryAsThePluginSeesIt) {
     EXPECT_EQ(value_size("dirty_connections"), 64u);
     EXPECT_EQ(value_size(".data.state"), sizeof(state));
     EXPECT_EQ(value_size(".rodata.settings"), sizeof(settings));
-    for (const char* claims : {"claims", "connection_claims"})
+    for (const char* claims : {"claims", "connection_claims", "connection_index"})
         EXPECT_EQ(bpf_object__find_map_by_name(object.get(), claims) != nullptr, GetParam() == "v2") << claims;
 }
 
