@@ -10,8 +10,9 @@
 //   EVENT(group, hook, kind, "tracepoint", need)                   a tracepoint; the body stands there too
 //
 // A row may end with OR_EVENT("tracepoint") or EVENT_FIRST("tracepoint"): the kernel tells there what the functions would,
-// and one program, named after the tracepoint, counts for all hooks that name it; taken after the functions, or first of all. BY_SOCKET(sends or
-// receives): what stands in is each system call that does so, if its file is a socket of the hook's protocol.
+// and one program, named after the tracepoint, counts for all hooks that name it; taken after the functions, or first of
+// all. BY_SOCKET(sends or receives): what stands in is each system call that does so, if its file is a socket of the hook's
+// protocol.
 //
 // FUNCTIONS: the kernel's functions, the best first; "sys_x" is a system call's. SYSCALLS: the system calls that stand in
 // where no function can be hooked. `need`: when an event is attached, see Need in chart.h.
