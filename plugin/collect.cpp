@@ -15,6 +15,7 @@
 #include "connection_table.h"
 #include "error.h"
 #include "network.h"
+#include "privileges.h"
 #include "process_table.h"
 #include "processes.h"
 #include "self.h"
@@ -374,7 +375,9 @@ void hold_signals() {
 }
 
 void collect(const Config& config, Programs& programs, const Run& run) try {
-    Loop(config, programs, run).run();
+    Loop loop(config, programs, run);
+    drop_privileges({.identities = config.identities(), .network = config.group_on[socket_group]});
+    loop.run();
 } catch (const Error& e) {
     if (e.code != EPIPE) throw;  // nobody reads any more: the agent is gone, and so are we
 }

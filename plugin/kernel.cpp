@@ -13,6 +13,7 @@
 #include "bpf.h"
 #include "error.h"
 #include "groups.h"
+#include "privileges.h"
 
 const char* name_of(Way way) {
     constexpr const char* names[] = {"tracepoint", "trampoline", "kprobe.multi", "kprobe", "syscalls"};
@@ -143,8 +144,11 @@ Kernel ask_kernel(const std::string& btf_path) {
         if (code == EPERM || code == EACCES)
             throw Error("the kernel lets this user load no eBPF program (" + because(code) +
                             "): run as root, or give the file the rights it needs: "
-                            "setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_resource+ep ebpf.plugin; in a container, "
-                            "add the same capabilities",
+                            "setcap " +
+                            file_capabilities +
+                            " ebpf.plugin; where the agent is bounded to fewer, as in a "
+                            "container or by its unit, add them there. It lacks " +
+                            lacking_privileges(),
                         code);
         throw Error("the kernel loads no eBPF program (" + because(code) + "): it needs CONFIG_BPF_SYSCALL", code);
     }

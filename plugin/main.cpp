@@ -9,6 +9,7 @@
 #include "collect.h"
 #include "config.h"
 #include "error.h"
+#include "privileges.h"
 
 namespace {
 
@@ -122,6 +123,7 @@ int run(const Options& options) {
 
     hold_signals();
     try {
+        raise_privileges();
         Kernel kernel = ask_kernel(config.btf_path);
         if (!kernel.reads_memory)
             log(Severity::Warning,
@@ -136,6 +138,7 @@ int run(const Options& options) {
         if (options.what_counts) return print_what_counts(config, programs) ? 0 : 1;
 
         announce(programs);
+        if (std::string lacking = lacking_privileges(); !lacking.empty()) log(Severity::Warning, "lacks {}", lacking);
         explain(config);
         Run run;
         run.update_every = config.update_every;

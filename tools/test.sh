@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what is missing, builds and runs every test: unit tests (also with sanitizers), command line, a real agent,
+# Installs what is missing, builds and runs every test: unit tests (also with sanitizers), command line, a real agent, packages,
 # benchmarks that prove exactness, lint, and real kernels in guests. `tools/test.sh quick` leaves the guests out.
 # Ends with the line "N passed, N failed"; the status says whether all passed.
 set -uo pipefail
@@ -45,7 +45,7 @@ gtest() { # BINARY: its results as TAP
 }
 
 lint_shell() {
-    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run tests/guest/{run,kernels,checks,table} | xargs -0 shellcheck
+    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/guest/{run,kernels,checks,table} | xargs -0 shellcheck
 }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
 lint_tidy() {
@@ -80,6 +80,7 @@ tap_step lint-tidy lint_tidy
 tap_suite cli bats --tap --jobs 10 --filter-tags '!alone' tests/cli
 tap_suite cli-alone bats --tap --filter-tags alone tests/cli
 tap_suite agent bats --tap tests/agent
+tap_suite package bats --tap tests/package
 tap_suite exact exact
 
 if [[ ${1-} != quick ]]; then

@@ -1,0 +1,81 @@
+#include "privileges.h"
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include <memory>
+#include <vector>
+#include "error.h"
+
+const char file_capabilities[] =
+    "cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_resource,cap_sys_ptrace,cap_dac_read_search=p";
+
+namespace {
+
+// cap_sys_resource is for the locked memory of kernels before 5.11, cap_sys_admin for what has its own message.
+constexpr struct {
+    cap_value_t capability;
+    const char* for_what;
+} missed_if_lacking[] = {
+    {CAP_BPF, "load eBPF programs"},
+    {CAP_PERFMON, "attach them to the kernel's functions and events"},
+    {CAP_SYS_PTRACE, "see whose sockets they are, and processes under hidepid"},
+    {CAP_DAC_READ_SEARCH, "find control groups and the names of containers"},
+};
+
+struct Free {
+    void operator()(cap_t set) const { cap_free(set); }
+};
+using Set = std::unique_ptr<_cap_struct, Free>;
+
+Set own() { return Set(check(cap_get_proc(), "read the own capabilities")); }
+
+bool has(const Set& set, cap_value_t capability, cap_flag_t flag) {
+    cap_flag_value_t value = CAP_CLEAR;
+    return cap_get_flag(set.get(), capability, flag, &value) == 0 && value == CAP_SET;
+}
+
+}  // namespace
+
+void raise_privileges() {
+#ifndef EBPF_PLUGIN_ALLOW_SETUID
+    if (getuid() != 0 && geteuid() == 0)
+        throw Error(
+            fmt::format("installed setuid-root, which gives more rights than are needed: refused. "
+                        "chmod u-s it and setcap {} it instead",
+                        file_capabilities));
+#endif
+    Set set = own(), wanted(check(cap_from_text(file_capabilities), "read the list of capabilities"));
+    for (cap_value_t c = 0; c <= CAP_LAST_CAP; c++)
+        if (has(wanted, c, CAP_PERMITTED) && has(set, c, CAP_PERMITTED))
+            cap_set_flag(set.get(), CAP_EFFECTIVE, 1, &c, CAP_SET);
+    check(cap_set_proc(set.get()), "raise the capabilities");
+}
+
+std::string lacking_privileges() {
+    Set set = own();
+    if (has(set, CAP_SYS_ADMIN, CAP_EFFECTIVE) && has(set, CAP_DAC_OVERRIDE, CAP_EFFECTIVE)) return "";
+    std::string lacking;
+    for (auto [capability, for_what] : missed_if_lacking) {
+        bool by_another =
+            (capability == CAP_BPF || capability == CAP_PERFMON) && has(set, CAP_SYS_ADMIN, CAP_EFFECTIVE);
+        if (by_another || has(set, capability, CAP_EFFECTIVE)) continue;
+        std::unique_ptr<char, int (*)(void*)> name(cap_to_name(capability), cap_free);
+        lacking += fmt::format("{}{} (to {})", lacking.empty() ? "" : ", ", name.get(), for_what);
+    }
+    return lacking;
+}
+
+void drop_privileges(Tasks tasks) {
+    std::vector<cap_value_t> kept{CAP_BPF};  // the overflow's map, and what the programs' statistics say
+    if (tasks.identities || tasks.network) kept.insert(kept.end(), {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH});
+    if (tasks.network) kept.push_back(CAP_SYS_ADMIN);  // to enter other network namespaces
+    Set had = own(), left(check(cap_init(), "make a set of capabilities"));
+    for (cap_value_t c : kept) {
+        // Before CAP_BPF there was CAP_SYS_ADMIN alone, and a process may have been given just that.
+        if (c == CAP_BPF && !has(had, c, CAP_PERMITTED)) c = CAP_SYS_ADMIN;
+        if (!has(had, c, CAP_PERMITTED)) continue;
+        for (cap_flag_t flag : {CAP_PERMITTED, CAP_EFFECTIVE}) cap_set_flag(left.get(), flag, 1, &c, CAP_SET);
+    }
+    check(cap_set_proc(left.get()), "drop capabilities");
+    check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "give up new privileges");
+}

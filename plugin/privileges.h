@@ -1,0 +1,20 @@
+// What the plugin may do: raised at the start from what its file permits, given up when it has attached.
+#pragma once
+#include <string>
+
+// The capabilities that a file needs, as setcap(8) wants them. Permitted only: a file that also makes them effective does
+// not start where the agent is bounded to fewer.
+extern const char file_capabilities[];
+
+// Makes effective what is permitted. Throws if the file is setuid, unless the plugin was built to be.
+void raise_privileges();
+
+// Which of `file_capabilities` this process has not got and what goes without them, "" if none is missed.
+std::string lacking_privileges();
+
+struct Tasks {        // of the running plugin, beside counting
+    bool identities;  // tells whose counts they are
+    bool network;     // looks at sockets, in other network namespaces too
+};
+// Gives up, for good, what those tasks do not need.
+void drop_privileges(Tasks tasks);
