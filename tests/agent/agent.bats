@@ -7,7 +7,8 @@ has_all_charts() { # NAME NAMING [HOST]
     python3 "$BATS_TEST_DIRNAME/compare.py" charts.json "${4-$1}/printed" plan "$BATS_TEST_DIRNAME/documented.tsv" "$2"
 }
 
-# What an application has done, as the agent adds it up, is within 1 % of what it has made.
+# What an application has done, as the agent adds it up, is within 1 % of what it has made; the last part of an update is
+# added with the next one.
 adds_up_to() { # WHAT MADE CHART DIMENSION
     api a "api/v1/data?chart=$3&dimensions=$4&after=-600&format=json" |
         jq -e --arg what "$1" --argjson made "$2" '[.data[][1] | values | fabs] | add as $sum |
@@ -26,10 +27,10 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     sleep 2
     NETDATA_USER_CONFIG_DIR=$PWD/a/etc "$plugin" --plan --return >plan
     has_all_charts a classic
-    adds_up_to "reads" "$calls" apps.vfs_read_call alpha
-    adds_up_to "bytes read" "$bytes" apps.vfs_read_bytes alpha
-    adds_up_to "opens" "$opens" apps.file_open beta
-    adds_up_to "failed opens" "$opens" apps.file_open_error beta
+    await "all reads" adds_up_to "reads" "$calls" apps.vfs_read_call alpha
+    await "all bytes read" adds_up_to "bytes read" "$bytes" apps.vfs_read_bytes alpha
+    await "all opens" adds_up_to "opens" "$opens" apps.file_open beta
+    await "all failed opens" adds_up_to "failed opens" "$opens" apps.file_open_error beta
 }
 
 @test "current names, every two seconds: every chart as printed and as documented, the function listed" {
@@ -41,7 +42,7 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     read -r calls _ < <(does alpha write 9000)
     NETDATA_USER_CONFIG_DIR=$PWD/a/etc "$plugin" --plan --return >plan
     has_all_charts a current
-    adds_up_to "writes" "$calls" app.alpha_ebpf_call_vfs_write calls
+    await "all writes" adds_up_to "writes" "$calls" app.alpha_ebpf_call_vfs_write calls
     [[ $(api a api/v1/chart?chart=system.exit | jq .update_every) == 2 ]]
     api a api/v1/info | jq -e '.functions["ebpf-processes"] | (.options | startswith("GLOBAL")) and .timeout == 10 and (.help | length > 10)'
     # A sample each two seconds, as the agent saw them come.
@@ -61,7 +62,7 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     read -r again _ < <(does alpha read 9000)
     has_chart a $mine
     sleep 1
-    adds_up_to "reads of both lives" $((made + again)) $mine calls
+    await "all reads of both lives" adds_up_to "reads of both lives" $((made + again)) $mine calls
 }
 
 @test "[plugin:ebpf] command options reach the plugin" {

@@ -86,7 +86,7 @@ for_user() { # COMMAND…: runs the copy with those in front, waits for values
 }
 
 @test "the manual page has every option that --help has, in its words" {
-    MANWIDTH=1000 man -l --no-hyphenation "${plugin%/*}/ebpf.plugin.1" | col -bx | tr -s ' \n' ' ' >page
+    MANWIDTH=1000 man -l --no-hyphenation "$BATS_TEST_DIRNAME/../../build/release/ebpf.plugin.1" | col -bx | tr -s ' \n' ' ' >page
     local names text n=0
     while IFS=$'\t' read -r names text; do
         grep -qF -- " ${names//,/, } $text" page || { echo "not in the page: $names $text" >&2; false; }
