@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <tuple>
 
 namespace {
@@ -32,4 +33,22 @@ std::string Agent::function_line(const std::string& name, const std::string& hel
     // Where to list it, who may call it (what processes do is not for everybody), how high, which form of the calls.
     const char* more = function_tags_ ? " \"top\" \"members\" 100 3" : "";
     return fmt::format("FUNCTION GLOBAL \"{}\" {} \"{}\"{}\n", name, timeout, help, more);
+}
+
+std::optional<FunctionCall> parse_function_call(const std::string& line) {
+    if (!line.starts_with("FUNCTION ") && !line.starts_with("FUNCTION_PAYLOAD ")) return {};
+    FunctionCall call;
+    std::istringstream words(line);
+    std::string keyword, timeout, text;
+    words >> keyword >> call.transaction >> timeout >> std::ws;
+    if (words.peek() == '"') {
+        words.get();
+        std::getline(words, text, '"');
+    } else
+        words >> text;
+    if (call.transaction.empty()) return {};
+    std::istringstream arguments(text);
+    arguments >> call.name;
+    for (std::string argument; arguments >> argument;) call.info |= argument == "info";
+    return call;
 }

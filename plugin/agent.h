@@ -1,5 +1,6 @@
 // The agent that has started us, by its environment: which words of the protocol it knows.
 #pragma once
+#include <optional>
 #include <string>
 
 class Agent {
@@ -20,3 +21,12 @@ private:
 
     bool labels_, functions_, function_tags_, self_charts_;
 };
+
+struct FunctionCall {
+    std::string transaction;  // for the answer
+    std::string name;         // of the function
+    bool info = false;        // what it is is asked for, not its table
+};
+
+// The agent's line that calls a function: FUNCTION transaction timeout "name arguments" …. Nothing if it is none.
+std::optional<FunctionCall> parse_function_call(const std::string& line);

@@ -8,7 +8,6 @@
 #include <csignal>
 #include <ctime>
 #include <optional>
-#include <sstream>
 #include <unordered_map>
 #include <utility>
 #include "charts.h"
@@ -244,22 +243,9 @@ private:
     void obey(std::string line) {
         if (line.ends_with('\r')) line.pop_back();
         if (line == "QUIT") end_ = true;
-        if (!line.starts_with("FUNCTION ") && !line.starts_with("FUNCTION_PAYLOAD ")) return;
-        // FUNCTION transaction timeout "name arguments" …
-        std::istringstream words(line);
-        std::string keyword, transaction, timeout, call;
-        words >> keyword >> transaction >> timeout >> std::ws;
-        if (words.peek() == '"') {
-            words.get();
-            std::getline(words, call, '"');
-        } else
-            words >> call;
-        if (transaction.empty()) return;
-        std::istringstream arguments(call);
-        std::string name, argument;
-        arguments >> name;
-        bool info = false;
-        while (arguments >> argument) info |= argument == "info";
+        auto call = parse_function_call(line);
+        if (!call) return;
+        auto& [transaction, name, info] = *call;
         if (name == "ebpf-connections" && network_) {
             if (!info) return network_->ask(transaction);
             reply(transaction, 200, connection_table_info(run_.update_every));

@@ -44,8 +44,10 @@ gtest() { # BINARY: its results as TAP
     return "${PIPESTATUS[0]}"
 }
 
+fuzz() { build fuzz >&2 && tests/fuzz/run build/fuzz 60; }
+
 lint_shell() {
-    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/guest/{run,kernels,checks,table} | xargs -0 shellcheck
+    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/guest/{run,kernels,checks,table} | xargs -0 shellcheck
 }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
 lint_tidy() {
@@ -73,6 +75,7 @@ tap_step build-release build release
 tap_step build-asan build asan --target unit
 tap_suite unit gtest build/release/tests/unit
 tap_suite unit-asan gtest build/asan/tests/unit
+tap_suite fuzz fuzz
 tap_step lint-shell lint_shell
 tap_step lint-format lint_format
 tap_step lint-tidy lint_tidy
