@@ -17,6 +17,7 @@
 #include "privileges.h"
 #include "process_table.h"
 #include "processes.h"
+#include "sandbox.h"
 #include "self.h"
 #include "share_charts.h"
 #include "slots.h"
@@ -363,6 +364,7 @@ void hold_signals() {
 void collect(const Config& config, Programs& programs, const Run& run) try {
     Loop loop(config, programs, run);
     drop_privileges({.identities = config.identities(), .network = config.group_on[socket_group]});
+    confine(config.group_on[socket_group]);
     loop.run();
 } catch (const Error& e) {
     if (e.code != EPIPE) throw;  // nobody reads any more: the agent is gone, and so are we

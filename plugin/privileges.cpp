@@ -77,5 +77,6 @@ void drop_privileges(Tasks tasks) {
         for (cap_flag_t flag : {CAP_PERMITTED, CAP_EFFECTIVE}) cap_set_flag(left.get(), flag, 1, &c, CAP_SET);
     }
     check(cap_set_proc(left.get()), "drop capabilities");
+    check(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "hide the own memory");
     check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "give up new privileges");
 }

@@ -144,12 +144,13 @@ void function(std::string_view data) {
 void sockets(std::string_view data) {
     std::vector<std::byte> packet(data.size());  // of its own size, so that a read beyond it is seen
     if (!data.empty()) std::memcpy(packet.data(), data.data(), data.size());
-    parse_sockets(packet, 1, IPPROTO_TCP, 1, [](const Socket& s) { require(s.net_namespace == 1, "where it was asked"); });
+    parse_sockets(packet, 1, IPPROTO_TCP, 1,
+                  [](const Socket& s) { require(s.net_namespace == 1, "where it was asked"); });
 }
 
 const std::map<std::string_view, void (*)(std::string_view)> targets{
-    {"config", config},         {"rules", rules},       {"filters", filters}, {"patterns", patterns}, {"proc", proc},
-    {"containers", containers}, {"function", function}, {"sockets", sockets}};
+    {"config", config}, {"rules", rules},           {"filters", filters},   {"patterns", patterns},
+    {"proc", proc},     {"containers", containers}, {"function", function}, {"sockets", sockets}};
 void (*target)(std::string_view) = nullptr;
 
 }  // namespace

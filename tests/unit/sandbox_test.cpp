@@ -1,0 +1,70 @@
+// What is left to the running plugin, tried by a child that is confined as it is.
+#include "sandbox.h"
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+
+namespace {
+
+// Whether it holds in a confined child.
+bool holds(bool network, const std::function<bool()>& what) {
+    pid_t child = fork();
+    if (!child) {
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        confine(network);
+        _exit(what() ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+bool refused(long result) { return result < 0 && errno == ENOSYS; }
+
+TEST(Sandbox, LetsThePluginDoItsWork) {
+    EXPECT_TRUE(holds(true, [] {
+        char text[64];
+        int file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+        bool reads = file >= 0 && read(file, text, sizeof text) > 0 && close(file) == 0;
+        void* memory = mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        pid_t child = fork();
+        if (!child) _exit(7);
+        int status = 0;
+        bool forks = waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7;
+        bool asks = syscall(SYS_tgkill, getpid(), gettid(), 0) == 0;
+        return reads && memory != MAP_FAILED && forks && asks && socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 4) >= 0 &&
+               socket(AF_INET, SOCK_DGRAM, 0) >= 0;
+    }));
+}
+
+TEST(Sandbox, LetsItDoNothingElse) {
+    EXPECT_TRUE(holds(true, [] { return refused(execl("/bin/true", "true", nullptr)); }));
+    EXPECT_TRUE(holds(true, [] { return refused(open("/tmp/x", O_WRONLY | O_CREAT, 0600)); }));
+    EXPECT_TRUE(holds(true, [] { return refused(open("/etc/passwd", O_RDWR)); }));
+    EXPECT_TRUE(holds(true, [] { return refused(unlink("/tmp/x")); }));
+    EXPECT_TRUE(holds(true, [] { return refused(ptrace(PTRACE_ATTACH, 1, nullptr, nullptr)); }));
+    EXPECT_TRUE(holds(true, [] { return refused(kill(getppid(), 0)); }));
+    EXPECT_TRUE(holds(true, [] { return refused(syscall(SYS_tgkill, getpid(), gettid(), SIGTERM)); }));
+    EXPECT_TRUE(holds(true, [] { return refused(syscall(SYS_bpf, BPF_PROG_LOAD, nullptr, 0)); }));
+    EXPECT_TRUE(holds(true, [] { return refused(mount("a", "/tmp", "tmpfs", 0, nullptr)); }));
+    EXPECT_TRUE(holds(true, [] { return refused(socket(AF_UNIX, SOCK_STREAM, 0)); }));
+    EXPECT_TRUE(holds(true, [] {
+        return mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+               errno == ENOSYS;
+    }));
+    EXPECT_TRUE(holds(false, [] { return refused(socket(AF_INET, SOCK_DGRAM, 0)); }));
+    EXPECT_TRUE(holds(false, [] { return refused(syscall(SYS_setns, 0, 0)); }));
+}
+
+}  // namespace
