@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 kernels=(5.10 6.1 6.12 6.18 newest)
 at_once=2 # guests; each takes a processor for itself
 
-tools/install-packages.sh tools/packages tests/packages tests/guest/packages || exit 1
+tools/install-packages.sh tools/packages tests/packages tests/guest/packages tests/guest/selinux.packages || exit 1
 logs=build/test-logs
 rm -rf $logs
 mkdir -p $logs
@@ -47,7 +47,7 @@ gtest() { # BINARY: its results as TAP
 fuzz() { build fuzz >&2 && tests/fuzz/run build/fuzz 60; }
 
 lint_shell() {
-    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/guest/{run,kernels,checks,table} | xargs -0 shellcheck
+    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/guest/{run,kernels,checks,selinux,table} | xargs -0 shellcheck
 }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
 lint_tidy() {
@@ -61,6 +61,13 @@ build() { # PRESET [OPTIONS OF THE BUILD]
 guest() { # KERNEL CHECKS COMMAND-LINE
     tests/guest/run --kernel "$1" --memory 768 --timeout 1500 --out "build/test-logs/counts-$1" --cmdline "$3" -- \
         tests/guest/checks "$PWD/build/release" "$2"
+}
+
+selinux() {
+    local policy=${EBPF_GUEST_CACHE:-/var/cache/ebpf-plugin-guests}/selinux
+    tests/guest/selinux prepare "$policy" >&2 || return
+    tests/guest/run --kernel 6.1 --memory 1536 --timeout 1500 --cmdline "security=selinux selinux=1 enforcing=0" -- \
+        tests/guest/selinux check "$policy" "$PWD/build/release"
 }
 
 exact() { # the benchmarks' proofs as TAP
@@ -88,6 +95,7 @@ tap_suite exact exact
 
 if [[ ${1-} != quick ]]; then
     tests/guest/kernels fetch "${kernels[@]}" || echo "not ok 0 - the guests' kernels could not be fetched" >$logs/kernels.tap
+    tap_suite guest-selinux selinux &
     for checks in "idle " "contended " "contended preempt=full"; do
         for kernel in "${kernels[@]}"; do
             name=guest-$kernel-${checks// /-}
