@@ -159,6 +159,7 @@ private:
     AppRules rules() const {
         AppRules rules;
         if (!config_.apps) return rules;
+        OwnRights own_rights;
         std::vector<std::string> complaints;
         std::string file = find_app_rules(user_config_folders(), stock_config_folders());
         if (file.empty())

@@ -65,6 +65,16 @@ std::string lacking_privileges() {
     return lacking;
 }
 
+OwnRights::OwnRights() : before_(own().release()) {
+    Set set = own();
+    cap_clear_flag(set.get(), CAP_EFFECTIVE);
+    check(cap_set_proc(set.get()), "lay down the capabilities");
+}
+OwnRights::~OwnRights() {
+    cap_set_proc(before_);
+    cap_free(before_);
+}
+
 void drop_privileges(Tasks tasks) {
     std::vector<cap_value_t> kept{CAP_BPF};  // the overflow's map, and what the programs' statistics say
     if (tasks.identities || tasks.network) kept.insert(kept.end(), {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH});

@@ -12,6 +12,19 @@ void raise_privileges();
 // Which of `file_capabilities` this process has not got and what goes without them, "" if none is missed.
 std::string lacking_privileges();
 
+// While it lives, nothing but the user's own rights is in force: what the agent's user can write must not make us read what
+// it cannot.
+class OwnRights {
+public:
+    OwnRights();
+    ~OwnRights();
+    OwnRights(const OwnRights&) = delete;
+    OwnRights& operator=(const OwnRights&) = delete;
+
+private:
+    struct _cap_struct* before_;
+};
+
 struct Tasks {        // of the running plugin, beside counting
     bool identities;  // tells whose counts they are
     bool network;     // looks at sockets, in other network namespaces too

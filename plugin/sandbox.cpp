@@ -61,6 +61,8 @@ constexpr int always[] = {
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
+    SCMP_SYS(capget),
+    SCMP_SYS(capset),
     SCMP_SYS(getuid),
     SCMP_SYS(geteuid),
     SCMP_SYS(getgid),

@@ -59,6 +59,18 @@ for_user() { # COMMAND…: runs the copy with those in front, waits for values
     [[ $(left) == cap_bpf ]]
 }
 
+@test "rules that are read again are read with the user's own rights" {
+    install_plugin 755 $capabilities
+    printf '%s\n' 'secret: of root' >secret
+    chmod 600 secret
+    ln -s "$PWD/secret" user/apps_groups.conf
+    for_user "${as_nobody[@]}"
+    kill -HUP "$pid"
+    for _ in {1..100}; do grep -q 'read again' err && break; sleep 0.05; done
+    grep -q 'WARNING: .*user/apps_groups.conf: Permission denied' err
+    not grep -q 'of root' err out
+}
+
 @test "bounded to fewer it still starts, and says what it lacks" {
     install_plugin 755 $capabilities
     run -0 "${as_nobody[@]}" --bounding-set=-bpf,-perfmon,-sys_admin ./plugin 1 --once
