@@ -20,13 +20,14 @@ extern const char collector_v2[], collector_v2_end[], collector_v3[], collector_
 
 namespace {
 
-std::string libbpf_says;  // the last complaint, for when a call fails for a reason of libbpf's own
+std::string libbpf_says;  // its first complaint: those that follow say less
 
 int collect_complaint(libbpf_print_level level, const char* format, va_list arguments) {
     if (level != LIBBPF_WARN) return 0;
     char line[512];
     vsnprintf(line, sizeof line, format, arguments);
-    if (std::string_view(line).starts_with("libbpf: ")) libbpf_says = std::string(line + 8);
+    if (!libbpf_says.empty() || !std::string_view(line).starts_with("libbpf: ")) return 0;
+    libbpf_says = line + 8;
     if (!libbpf_says.empty() && libbpf_says.back() == '\n') libbpf_says.pop_back();
     return 0;
 }
@@ -92,6 +93,7 @@ T* Programs::share(const char* map, size_t count) {
 Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableSizes sizes) : plan_(std::move(plan)) {
     const auto [slots, connections] = sizes;
     libbpf_set_print(collect_complaint);
+    libbpf_says.clear();
     std::string btf = btf_file(config.btf_path);
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "netdata_ebpf",
                 .btf_custom_path = btf.empty() ? nullptr : btf.c_str());

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <new>
 #include "bpf.h"
 #include "charts.h"
 #include "check.h"
@@ -97,6 +98,8 @@ void explain(const Config& config) {
         config.update_every);
 }
 
+constexpr const char* no_memory = "there is not enough memory: it takes some 24 MB to start, half of it to run";
+
 // Nothing to do for the agent: it is not to start us again.
 int disable(const std::string& why) {
     log_line(Severity::Error, why);
@@ -149,6 +152,9 @@ int run(const Options& options) {
         run.ticks = std::max(run.ticks, 0l);
         collect(config, programs, run);
         return 0;
+    } catch (const std::bad_alloc&) {
+        if (by_hand) throw Error(no_memory);
+        return disable(no_memory);
     } catch (const Error& e) {
         if (by_hand) throw;
         return disable(e.what());
