@@ -59,9 +59,7 @@ CgroupName of_engine(const char* engine, std::string_view id) {
     return {.name = fmt::format("{}_{}", engine, id.substr(0, 12)), .container = std::string(id)};
 }
 
-}  // namespace
-
-std::optional<CgroupName> name_cgroup(std::string_view path) {
+std::optional<CgroupName> name_by_convention(std::string_view path) {
     auto parts = parts_of(path);
     if (parts.empty()) return {};
     std::string_view last = parts.back(), parent = parts.size() > 1 ? parts[parts.size() - 2] : "";
@@ -124,6 +122,14 @@ std::optional<CgroupName> name_cgroup(std::string_view path) {
     std::string name;
     for (std::string_view part : parts) name += fmt::format("{}{}", name.empty() ? "" : "_", part);
     return CgroupName{name};
+}
+
+}  // namespace
+
+std::optional<CgroupName> name_cgroup(std::string_view path) {
+    std::optional<CgroupName> named = name_by_convention(path);
+    if (named && named->name.empty()) return {};  // anybody may make a `.service`
+    return named;
 }
 
 std::optional<bool> matches_patterns(std::string_view patterns, std::string_view text) {

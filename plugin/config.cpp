@@ -196,6 +196,7 @@ struct Reader {
         size_t best = SIZE_MAX;
         auto consider = [&](const std::string& in, const std::string& key) {
             bool here = in == known_section(section);
+            if (std::max(name.size(), key.size()) - std::min(name.size(), key.size()) >= best) return;
             size_t d = distance(lower(name), key) + (here ? 0 : 1);
             if (d < best) best = d, nearest = (here ? "" : "[" + in + "] ") + key;
         };

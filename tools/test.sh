@@ -44,7 +44,7 @@ gtest() { # BINARY: its results as TAP
     return "${PIPESTATUS[0]}"
 }
 
-fuzz() { build fuzz >&2 && tests/fuzz/run build/fuzz 60; }
+fuzz() { build fuzz >&2 && tests/fuzz/run build/fuzz -max_total_time=60; }
 
 lint_shell() {
     git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/guest/{run,kernels,checks,selinux,table} | xargs -0 shellcheck

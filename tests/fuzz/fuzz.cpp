@@ -64,15 +64,13 @@ bool is_one_line(const std::string& text) { return text.find('\n') == std::strin
 
 void config(std::string_view data) {
     std::string file = written("ebpf.conf", data);
-    for (bool foreign : {false, true}) {
-        Config config;
-        std::vector<std::string> complaints;
-        read_config(file, foreign, config, complaints);
-        for (const std::string& line : complaints) require(is_one_line(line), "a complaint is one line");
-        require(config.update_every >= 0 && config.obsolete_after > 0, "what is out of range is refused");
-        ServiceNames services(config.service_names, "https 443/tcp\n", config.resolve_services);
-        NetFilter(config.ports, config.ips, config.hostnames, config.resolve_hosts, services, complaints);
-    }
+    Config config;
+    std::vector<std::string> complaints;
+    read_config(file, data.size() % 2, config, complaints);
+    for (const std::string& line : complaints) require(is_one_line(line), "a complaint is one line");
+    require(config.update_every >= 0 && config.obsolete_after > 0, "what is out of range is refused");
+    ServiceNames services(config.service_names, "https 443/tcp\n", config.resolve_services);
+    NetFilter(config.ports, config.ips, config.hostnames, config.resolve_hosts, services, complaints);
 }
 
 void rules(std::string_view data) {

@@ -13,6 +13,12 @@ std::string shown(std::string_view path) {
 
 const std::string id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+TEST(CgroupNames, AreNeverEmpty) {
+    EXPECT_EQ(shown("/system.slice/.service"), "-");
+    EXPECT_EQ(shown("/machine.slice/machine-.scope"), "-");
+    EXPECT_EQ(shown("/machine.slice/systemd-nspawn@.service"), "-");
+}
+
 TEST(CgroupNames, AreThoseOfTheEngines) {
     EXPECT_EQ(shown("/system.slice/docker-" + id + ".scope"), "docker_0123456789ab");
     EXPECT_EQ(shown("/docker/" + id), "docker_0123456789ab");
