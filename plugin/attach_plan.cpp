@@ -42,7 +42,7 @@ CounterSet Plan::counted_by(Way way, const Config& config) const {
     for (const Attachment& a : attachments) {
         if (a.way != way) continue;
         HookRef ref = hook_ref(a.hook);
-        if (!config.group_on[&ref.group - groups]) continue;  // attached for the slots alone
+        if (!config.group_on[ref.group_id()]) continue;  // attached for the slots alone
         const Kind& kind = ref.hook.kind;
         int counter = ref.first_counter();
         auto mark = [&](int n, bool known) {
@@ -72,7 +72,7 @@ public:
         drop_partial_creates();
         bool counts = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [this](const Attachment& a) {
             HookRef ref = hook_ref(a.hook);
-            return ref.hook.need != Need::Always && config_.group_on[static_cast<size_t>(&ref.group - groups)];
+            return ref.hook.need != Need::Always && config_.group_on[ref.group_id()];
         });
         if (!counts) plan_.attachments.clear();
         return std::move(plan_);

@@ -77,6 +77,32 @@ unsigned connection_count(const Config& config) {
     return std::bit_ceil(wanted);
 }
 
+// The kernel waits for a grace period each time that it takes a program off a function, one after the other: seconds in
+// all on some kernels, and the agent is waiting. So a child takes them along: we go on after `patience` at most, and
+// nothing is ever left behind, for the child has nothing to do but to close them.
+//
+// Not in a pid namespace: should its first process end meanwhile, which kills the child, kernels before 6.3 never finish
+// either of the two (synchronize_rcu_tasks against zap_pid_ns_processes).
+void let_go(std::vector<Link>& links) {
+    constexpr auto patience = std::chrono::milliseconds(300);
+    if (!in_first_pid_namespace()) return links.clear();
+    int go[2];
+    if (links.empty() || pipe2(go, O_CLOEXEC)) return;
+    pid_t child = fork();
+    if (child == 0) {
+        char nothing;
+        for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, go[1]}) close(fd);
+        while (read(go[0], &nothing, 1) < 0 && errno == EINTR) {
+        }  // until we hold the links alone
+        _exit(0);
+    }
+    links.clear();
+    for (int fd : go) close(fd);
+    for (auto end = std::chrono::steady_clock::now() + patience;
+         child > 0 && std::chrono::steady_clock::now() < end && waitpid(child, nullptr, WNOHANG) == 0;)
+        usleep(5000);
+}
+
 }  // namespace
 
 void Programs::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
@@ -91,6 +117,7 @@ T* Programs::share(const char* map, size_t count) {
 }
 
 Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableSizes sizes) : plan_(std::move(plan)) {
+    left_out_.missed.resize(HOOKS);
     const auto [slots, connections] = sizes;
     libbpf_set_print(collect_complaint);
     libbpf_says.clear();
@@ -194,40 +221,15 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
 
     for (const Attachment& a : plan_.attachments) attach(a);
     memory_.shared->complete = 1;
+    map_bytes_ = sum_of_maps();
 }
 
-Programs::~Programs() { detach(); }
-
-// The kernel waits for a grace period each time that it takes a program off a function, one after the other: seconds in
-// all on some kernels, and the agent is waiting. So a child takes them along: our own end is at most `patience` away,
-// and nothing is ever left behind, for the child has nothing to do but to close them.
-//
-// Not in a pid namespace: should its first process end meanwhile, which kills the child, kernels before 6.3 never finish
-// either of the two (synchronize_rcu_tasks against zap_pid_ns_processes).
-void Programs::detach() {
-    constexpr auto patience = std::chrono::milliseconds(300);
-    if (!in_first_pid_namespace()) return links_.clear();
-    int go[2];
-    if (links_.empty() || pipe2(go, O_CLOEXEC)) return;
-    pid_t child = fork();
-    if (child == 0) {
-        char nothing;
-        for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, go[1]}) close(fd);
-        while (read(go[0], &nothing, 1) < 0 && errno == EINTR) {
-        }  // until we hold the links alone
-        _exit(0);
-    }
-    links_.clear();
-    for (int fd : go) close(fd);
-    for (auto end = std::chrono::steady_clock::now() + patience;
-         child > 0 && std::chrono::steady_clock::now() < end && waitpid(child, nullptr, WNOHANG) == 0;)
-        usleep(5000);
-}
+Programs::~Programs() { let_go(links_); }
 
 void Programs::attach(const Attachment& a) {
     bpf_program* program = bpf_object__find_program_by_name(object_.get(), a.program().c_str());
-    int fd = bpf_program__fd(program);
-    auto same = std::find_if(programs_.begin(), programs_.end(), [fd](const Loaded& p) { return p.fd == fd; });
+    auto same =
+        std::find_if(programs_.begin(), programs_.end(), [program](const Loaded& p) { return p.program == program; });
     if (same != programs_.end()) {
         same->hooks.push_back(a.hook);
         return;
@@ -258,7 +260,7 @@ void Programs::attach(const Attachment& a) {
                                 : fmt::format("attaching {} to {}: {}", name_of(a.way), a.target, reason(code))};
     }
     links_.emplace_back(link);
-    programs_.push_back({fd, {a.hook}});
+    programs_.push_back({program, {a.hook}});
 }
 
 int Programs::map_fd(const char* name) const {
@@ -272,21 +274,75 @@ void Programs::hear() {
     memory_.shared->asked = 0;
 }
 
+bool Programs::Loaded::serves_only(size_t group) const {
+    return std::all_of(hooks.begin(), hooks.end(), [group](int hook) { return hook_ref(hook).group_id() == group; });
+}
+
+void Programs::Loaded::add_to(Statistics& all) const {
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size)) return;
+    all.run_time_ns += info.run_time_ns;
+    if (size_t group = hook_ref(hooks[0]).group_id(); serves_only(group)) all.run_time_of[group] += info.run_time_ns;
+    all.missed_runs += info.recursion_misses;
+    for (int hook : hooks) all.missed[static_cast<size_t>(hook)] += info.recursion_misses;
+}
+
 Programs::Statistics Programs::statistics() const {
-    Statistics all;
-    all.missed.resize(HOOKS);
-    for (const Loaded& program : programs_) {
-        bpf_prog_info info{};
-        __u32 size = sizeof info;
-        if (bpf_obj_get_info_by_fd(program.fd, &info, &size)) continue;
-        all.run_time_ns += info.run_time_ns;
-        all.missed_runs += info.recursion_misses;
-        for (int hook : program.hooks) all.missed[static_cast<size_t>(hook)] += info.recursion_misses;
-    }
+    Statistics all = left_out_;
+    for (const Loaded& program : programs_) program.add_to(all);
     return all;
 }
 
-uint64_t Programs::map_bytes() const {
+bool Programs::is_optional(size_t group) const {
+    bool any = false;
+    for (const Loaded& program : programs_)
+        for (int hook : program.hooks) {
+            HookRef ref = hook_ref(hook);
+            if (ref.group_id() != group) continue;
+            bool for_itself = ref.hook.need == Need::WithGroup || ref.hook.need == Need::IfPresent;
+            if (!for_itself || !program.serves_only(group)) return false;
+            any = true;
+        }
+    return any;
+}
+
+void Programs::leave_out(size_t group, const std::string& why) {
+    std::vector<Link> links;
+    std::vector<bpf_program*> unused;
+    for (size_t i = programs_.size(); i-- > 0;) {
+        if (!programs_[i].serves_only(group)) continue;
+        programs_[i].add_to(left_out_);
+        unused.push_back(programs_[i].program);
+        links.push_back(std::move(links_[i]));
+        links_.erase(links_.begin() + static_cast<ptrdiff_t>(i));
+        programs_.erase(programs_.begin() + static_cast<ptrdiff_t>(i));
+    }
+    let_go(links);
+    for (bpf_program* program : unused) bpf_program__unload(program);
+    std::erase_if(plan_.attachments, [&](const Attachment& a) {
+        if (hook_ref(a.hook).group_id() != group) return false;
+        if (plan_.missing.empty() || plan_.missing.back().hook != a.hook) plan_.missing.push_back({a.hook, why});
+        return true;
+    });
+    if (group == socket_group) give_back_connections();
+    map_bytes_ = sum_of_maps();
+}
+
+// libbpf keeps the maps until the end. What their descriptors stand for then is nothing.
+void Programs::give_back_connections() {
+    std::erase_if(shared_, [this](const auto& memory) {
+        return memory.get() == connections_.rows || memory.get() == connections_.dirty;
+    });
+    connections_ = {};
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (const char* name : {"connections", "dirty_connections", "connection_claims", "connection_index"})
+        if (int fd = bpf_object__find_map_fd_by_name(object_.get(), name); nothing >= 0 && fd >= 0)
+            dup3(nothing, fd, O_CLOEXEC);
+    if (nothing >= 0) close(nothing);
+}
+
+uint64_t Programs::sum_of_maps() const {
     uint64_t bytes = 0;
     bpf_map* map;
     bpf_object__for_each_map(map, object_.get()) {

@@ -45,23 +45,36 @@ public:
         std::vector<uint64_t> missed;  // by hook: runs of its programs that the kernel skipped, for whichever hook
         uint64_t missed_runs = 0;      // of all programs
         uint64_t run_time_ns = 0;      // while the kernel keeps run-time statistics
+        std::array<uint64_t, GROUP_COUNT> run_time_of{};  // of programs that serve this group alone
     };
-    Statistics statistics() const;  // a system call a program
-    uint64_t map_bytes() const;     // of kernel memory; fixed for the object's life
+    Statistics statistics() const;                     // a system call a program
+    uint64_t map_bytes() const { return map_bytes_; }  // of kernel memory
+
+    // Whether the group can be left out: nothing else depends on its programs.
+    bool is_optional(size_t group) const;
+    // Detaches its programs and takes its hooks out of the plan, where they are missing because of `why`. The memory of the
+    // connections, if it was theirs, is given back and no longer to be looked at.
+    void leave_out(size_t group, const std::string& why);
 
 private:
     int map_fd(const char* name) const;
     void attach(const Attachment& attachment);
-    void detach();
+    void give_back_connections();
+    uint64_t sum_of_maps() const;
 
     Plan plan_;
     Object object_;
     std::vector<Link> links_;
     struct Loaded {
-        int fd;
+        bpf_program* program;
         std::vector<int> hooks;  // more than one of a shared tracepoint and of the end of system calls
+
+        bool serves_only(size_t group) const;
+        void add_to(Statistics& all) const;
     };
-    std::vector<Loaded> programs_;
+    std::vector<Loaded> programs_;  // a link each
+    Statistics left_out_;           // what those have told that are gone
+    uint64_t map_bytes_ = 0;
     std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> ring_;
     News news_;
     template <class T>

@@ -7,12 +7,12 @@ Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, co
             bool current = names == ChartNames::Current && chart.current.id;
             const Face& face = current ? chart.current : chart.classic;
             ShownChart shown;
-            shown.definition =
-                fmt::format("CHART {} '' '{}' '{}' '{}' {} line {} {} '' ebpf.plugin {}\n", face.id, face.title,
-                            face.units, face.family, face.id, face.priority, update_every, group.module);
+            shown.chart = fmt::format("CHART {} '' '{}' '{}' '{}' {} line {} {} ", face.id, face.title, face.units,
+                                      face.family, face.id, face.priority, update_every);
+            shown.module = fmt::format(" ebpf.plugin {}\n", group.module);
             for (const Dimension& d : chart.dimensions)
                 if (d.id && by_syscalls[static_cast<size_t>(group.first_counter) + static_cast<size_t>(d.counter)]) {
-                    shown.definition += from_syscalls;
+                    shown.definitions += from_syscalls;
                     break;
                 }
             for (const Dimension& d : chart.dimensions) {
@@ -20,7 +20,7 @@ Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, co
                 int counter = group.first_counter + d.counter, minus = d.minus < 0 ? -1 : group.first_counter + d.minus;
                 if (!counted[counter] || (minus >= 0 && !counted[minus])) continue;
                 const char* id = current && d.current_id ? d.current_id : d.id;
-                shown.definition +=
+                shown.definitions +=
                     fmt::format("DIMENSION {} {} {} {} {}\n", id, d.name, minus < 0 ? "incremental" : "absolute",
                                 d.multiplier * face.multiplier, face.divisor);
                 shown.dimensions.push_back({fmt::format("\nSET {} = ", id), counter, minus});
@@ -32,7 +32,16 @@ Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, co
 }
 
 void Charts::define(Writer& out) const {
-    for (const ShownChart& chart : shown_) out << chart.definition;
+    for (const ShownChart& chart : shown_) out << chart.chart << "''" << chart.module << chart.definitions;
+}
+
+void Charts::retire(Writer& out, const CounterSet& counted) {
+    std::erase_if(shown_, [&](const ShownChart& chart) {
+        for (const ShownDimension& d : chart.dimensions)
+            if (counted[static_cast<size_t>(d.counter)]) return false;
+        out << chart.chart << "'obsolete'" << chart.module;
+        return true;
+    });
 }
 
 void Charts::update(Writer& out, const Counters& totals, int64_t elapsed) {

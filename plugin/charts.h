@@ -14,6 +14,9 @@ public:
 
     void define(Writer& out) const;
 
+    // Takes away those that show nothing of what is still counted.
+    void retire(Writer& out, const CounterSet& counted);
+
     // elapsed: microseconds since the last update, 0 for the first.
     void update(Writer& out, const Counters& totals, int64_t elapsed);
 
@@ -26,8 +29,9 @@ private:
         int64_t least = 0;  // of a level: what it has been at the lowest; see update()
     };
     struct ShownChart {
-        std::string definition;
-        std::string begin;  // "BEGIN id "
+        std::string chart, module;  // the line CHART, but for its options
+        std::string definitions;    // of labels and dimensions
+        std::string begin;          // "BEGIN id "
         std::vector<ShownDimension> dimensions;
     };
     std::vector<ShownChart> shown_;

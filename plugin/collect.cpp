@@ -54,7 +54,8 @@ public:
           config_(config),
           slots_(programs.memory()),
           charts_(programs.plan().counted(config), config.chart_names, run.update_every, by_syscalls()),
-          self_(programs, config, run.update_every),
+          meter_(programs, config.timed()),
+          self_(programs, meter_, config, run.update_every),
           out_(STDOUT_FILENO) {
         if (config.identities()) tell_apart();
         if (config.group_on[socket_group])
@@ -316,6 +317,8 @@ private:
             answered_ = 0;
         }
 
+        bool measured = meter_.look(begin);
+        if (measured) self_.measured();
         Counters totals = slots_.totals();
         for (size_t c = 0; c < totals.size(); c++) totals[c] += self_.missed_calls()[c];
         int64_t elapsed = last_ ? (begin - last_) / 1000 : 0;
@@ -330,6 +333,44 @@ private:
         write();
         self_.ticked((clock_ns(CLOCK_MONOTONIC) - begin) / 1000, late / 1000);
         end_ |= last;
+        if (measured && out_.empty()) heed_limits();
+    }
+
+    // At the second measurement in a row that is over a limit, the dearest group goes; throws if there is none to go.
+    void heed_limits() {
+        Cost cost = meter_.cost();
+        Excess excess = excess_of(cost, config_);
+        over_limit_ = excess.what.empty() ? 0 : over_limit_ + 1;
+        if (over_limit_ < 2) return;
+        over_limit_ = 0;
+        size_t dearest = GROUP_COUNT;
+        double most = 0;
+        for (size_t g = 0; g < GROUP_COUNT; g++)
+            if (programs_.is_optional(g) && excess.by_group[g] > most) dearest = g, most = excess.by_group[g];
+        if (dearest == GROUP_COUNT)
+            throw Error(excess.what +
+                        ", and there is no group left that could be left out: it ends. Raise the limit, or "
+                        "switch groups off, in ebpf.conf");
+        log(Severity::Error,
+            "{}: the group {}, which takes most of it, is no longer counted. Raise the limit, or switch "
+            "groups off, in ebpf.conf; the plugin's next start counts it again",
+            excess.what, groups[dearest].name);
+        leave_out(dearest);
+    }
+
+    void leave_out(size_t group) {
+        fold(true);
+        if (group == socket_group) {
+            network_->retire(out_);
+            network_.reset();
+        }
+        programs_.leave_out(group, "left out because of the limits in ebpf.conf");
+        CounterSet counted = programs_.plan().counted(config_);
+        charts_.retire(out_, counted);
+        for (ShareCharts& shares : shares_) shares.retire(out_, counted);
+        self_.replanned();
+        malloc_trim(0);
+        write();
     }
 
     Programs& programs_;
@@ -337,7 +378,9 @@ private:
     const Config& config_;
     Slots slots_;
     Charts charts_;
+    CostMeter meter_;
     SelfCharts self_;
+    int over_limit_ = 0;  // measurements in a row
     Writer out_;
     const std::string root_ = std::getenv("NETDATA_HOST_PREFIX") ? std::getenv("NETDATA_HOST_PREFIX") : "";
     std::optional<Network> network_;
@@ -364,8 +407,9 @@ void hold_signals() {
 
 void collect(const Config& config, Programs& programs, const Run& run) try {
     Loop loop(config, programs, run);
-    drop_privileges({.identities = config.identities(), .network = config.group_on[socket_group]});
-    confine(config.group_on[socket_group]);
+    Tasks tasks{.identities = config.identities(), .network = config.group_on[socket_group], .timing = config.timed()};
+    drop_privileges(tasks);
+    confine(tasks);
     loop.run();
 } catch (const Error& e) {
     if (e.code != EPIPE) throw;  // nobody reads any more: the agent is gone, and so are we

@@ -47,6 +47,8 @@ const Key keys[] = {
     {"global", "connection table size", &Config::connection_table_size, 64, 1 << 20},
     {"global", "btf path", &Config::btf_path},
     {"global", "run time statistics", &Config::run_time},
+    {"global", "cpu limit", &Config::cpu_limit, 0, 100'000},
+    {"global", "memory limit", &Config::memory_limit, 0, 1 << 20},
     {"network viewer", "enabled", &Config::viewer_enabled},
     {"network viewer", "maximum dimensions", &Config::most_dimensions, 2, 100'000},
     {"network viewer", "resolve hostname ips", &Config::resolve_hosts},

@@ -24,7 +24,9 @@ struct Config {
     bool cgroups = true;                 // charts for each container and service
     std::string cgroups_matching;        // a simple pattern of paths that goes before our own rules; "" for none
     int obsolete_after = 600;            // seconds that charts stay when what they are about has no process any more
-    bool run_time = false;               // chart the kernel time of our programs
+    bool run_time = false;               // chart the processor time of our programs and of the plugin
+    int cpu_limit = 0;                   // for both, percent of one CPU; 0: none
+    int memory_limit = 0;                // for the maps and the plugin, MB; 0: none
     std::array<bool, GROUP_COUNT> group_on;
 
     // The charts of connections.
@@ -38,6 +40,7 @@ struct Config {
 
     Config() { group_on.fill(true); }
     bool returns() const { return load_mode == LoadMode::Return; }
+    bool timed() const { return run_time || cpu_limit; }
     bool identities() const { return apps || cgroups; }
     bool viewer() const { return viewer_program && viewer_enabled; }
 };

@@ -15,6 +15,7 @@ struct HookRef {  // a hook by its number over all groups
 
     std::string name() const { return std::string(group.name) + "_" + hook.name; }
     int first_counter() const { return group.first_counter + hook.first; }
+    size_t group_id() const { return static_cast<size_t>(&group - groups); }
 };
 
 inline HookRef hook_ref(int id) {

@@ -149,6 +149,10 @@ void NetViewer::retire(Writer& out, Line& line) {
     }
 }
 
+void NetViewer::retire(Writer& out) const {
+    for (const ViewerChart& chart : charts) define_chart(out, chart, "'obsolete'");
+}
+
 // Its name may come at any time, and may be one that is not to be shown.
 void NetViewer::hear_name(Writer& out, Line& line) {
     if (line.named || line.key.inbound || is_nowhere(line.key.remote)) return;
@@ -165,11 +169,12 @@ void NetViewer::hear_name(Writer& out, Line& line) {
     if (!line.shown && line.changed) show(line);
 }
 
-void NetViewer::define_chart(Writer& out, const ViewerChart& chart) const {
+void NetViewer::define_chart(Writer& out, const ViewerChart& chart, const char* options) const {
     out << fmt::format(
-        "CHART ebpf.{0} '' '{1}' '{2}' 'Network connections' 'ebpf.{0}' stacked {3} {4} '' "
+        "CHART ebpf.{0} '' '{1}' '{2}' 'Network connections' 'ebpf.{0}' stacked {3} {4} {5} "
         "ebpf.plugin socket\n",
-        chart.id, chart.title, classic_ ? chart.classic_units : chart.current_units, chart.priority, update_every_);
+        chart.id, chart.title, classic_ ? chart.classic_units : chart.current_units, chart.priority, update_every_,
+        options);
 }
 
 void NetViewer::define_line(Writer& out, const ViewerChart& chart, const Line& line, const char* options) const {

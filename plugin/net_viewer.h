@@ -27,6 +27,8 @@ public:
     // CLOCK_MONOTONIC.
     void update(Writer& out, int64_t elapsed, int64_t now);
 
+    void retire(Writer& out) const;  // takes its charts away
+
     int names_fd() const { return names_ ? names_->fd() : -1; }  // readable: time for hear_names()
     void hear_names() { names_->process(); }
 
@@ -61,7 +63,7 @@ private:
     void show(Line& line);
     void retire(Writer& out, Line& line);
     void define(Writer& out, bool inbound) const;
-    void define_chart(Writer& out, const ViewerChart& chart) const;
+    void define_chart(Writer& out, const ViewerChart& chart, const char* options = "''") const;
     void define_line(Writer& out, const ViewerChart& chart, const Line& line, const char* options) const;
     void print(Writer& out, bool inbound, int64_t elapsed) const;
 

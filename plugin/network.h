@@ -17,6 +17,9 @@ public:
     void hear(const void* news, size_t bytes);  // of the kernel side; what is not about sockets is passed over
     void fold(int64_t now, bool everything) { connections_.fold(now, everything); }
     void update(Writer& out, int64_t elapsed, int64_t now);  // as NetViewer's
+    void retire(Writer& out) const {                         // likewise
+        if (viewer_) viewer_->retire(out);
+    }
 
     int names_fd() const { return viewer_ ? viewer_->names_fd() : -1; }
     void hear_names() { viewer_->hear_names(); }

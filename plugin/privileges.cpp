@@ -78,7 +78,7 @@ OwnRights::~OwnRights() {
 void drop_privileges(Tasks tasks) {
     std::vector<cap_value_t> kept{CAP_BPF};  // the overflow's map, and what the programs' statistics say
     if (tasks.identities || tasks.network) kept.insert(kept.end(), {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH});
-    if (tasks.network) kept.push_back(CAP_SYS_ADMIN);  // to enter other network namespaces
+    if (tasks.network || tasks.timing) kept.push_back(CAP_SYS_ADMIN);
     Set had = own(), left(check(cap_init(), "make a set of capabilities"));
     for (cap_value_t c : kept) {
         // Before CAP_BPF there was CAP_SYS_ADMIN alone, and a process may have been given just that.

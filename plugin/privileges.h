@@ -25,9 +25,10 @@ private:
     struct _cap_struct* before_;
 };
 
-struct Tasks {        // of the running plugin, beside counting
-    bool identities;  // tells whose counts they are
-    bool network;     // looks at sockets, in other network namespaces too
+struct Tasks {                // of the running plugin, beside counting
+    bool identities = false;  // tells whose counts they are
+    bool network = false;     // looks at sockets, in other network namespaces too
+    bool timing = false;      // has the kernel time the programs
 };
 // Gives up, for good, what those tasks do not need.
 void drop_privileges(Tasks tasks);

@@ -34,6 +34,7 @@ constexpr int always[] = {
     SCMP_SYS(readlinkat),
     SCMP_SYS(fcntl),
     SCMP_SYS(dup),
+    SCMP_SYS(dup3),
     SCMP_SYS(open_by_handle_at),
     SCMP_SYS(statfs),
     SCMP_SYS(fstatfs),
@@ -95,7 +96,7 @@ struct Release {
 
 }  // namespace
 
-void confine(bool network) {
+void confine(Tasks tasks) {
     std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)));
     if (!filter) throw Error("make a filter of system calls: no memory");
     auto allow = [&](int call, std::initializer_list<scmp_arg_cmp> conditions = {}) {
@@ -112,7 +113,8 @@ void confine(bool network) {
         allow(SCMP_SYS(bpf), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(command))});
     for (int signal : {0, SIGABRT})  // is the thread still there; and our own abort()
         allow(SCMP_SYS(tgkill), {SCMP_A2(SCMP_CMP_EQ, static_cast<scmp_datum_t>(signal))});
-    if (network) {
+    if (tasks.timing) allow(SCMP_SYS(bpf), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(BPF_ENABLE_STATS))});
+    if (tasks.network) {
         for (int call : with_network) allow(call);
         for (int family : {AF_NETLINK, AF_INET, AF_INET6})
             allow(SCMP_SYS(socket), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family))});

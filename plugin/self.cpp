@@ -1,14 +1,9 @@
 #include "self.h"
-#include <bpf/bpf.h>
-#include <fcntl.h>
-#include <unistd.h>
 #include <set>
 #include <utility>
 #include "error.h"
 
 namespace {
-
-constexpr int slow = 10;  // ticks between questions that cost system calls
 
 struct SelfDimension {
     const char* id;
@@ -57,31 +52,27 @@ const SelfChart charts[] = {
      "bytes",
      {{"maps", "absolute"}, {"plugin", "absolute"}}},
     {"ebpf_run_time",
-     "Time that the programs take in the kernel",
+     "Processor time of the programs in the kernel and of the plugin",
      "milliseconds/s",
-     {{"programs", "incremental", 1000000}}},
+     {{"programs", "absolute", 1000}, {"plugin", "absolute", 1000}}},
 };
 
 }  // namespace
 
-SelfCharts::SelfCharts(const Programs& programs, const Config& config, int update_every)
+SelfCharts::SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config, int update_every)
     : programs_(programs),
+      meter_(meter),
       update_every_(update_every),
       run_time_(config.run_time),
-      sockets_(config.group_on[socket_group]),
-      map_bytes_(programs.map_bytes()) {
-    statm_fd_ = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (run_time_ && (statistics_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME)) < 0)
-        log(Severity::Warning, "the kernel does not time the programs ({}): `run time statistics` shows nothing",
-            std::strerror(errno));
-    std::set<std::pair<std::string, std::string>> counted;  // some serve several hooks
-    for (const Attachment& a : programs.plan().attachments)
-        if (counted.emplace(a.program(), a.target).second) attached_[static_cast<int>(a.way)]++;
+      sockets_(config.group_on[socket_group]) {
+    replanned();
 }
 
-SelfCharts::~SelfCharts() {
-    for (int fd : {statm_fd_, statistics_fd_})
-        if (fd >= 0) close(fd);
+void SelfCharts::replanned() {
+    std::fill(std::begin(attached_), std::end(attached_), 0);
+    std::set<std::pair<std::string, std::string>> counted;  // some serve several hooks
+    for (const Attachment& a : programs_.plan().attachments)
+        if (counted.emplace(a.program(), a.target).second) attached_[static_cast<int>(a.way)]++;
 }
 
 bool SelfCharts::is_shown(long chart) const {
@@ -100,38 +91,29 @@ void SelfCharts::define(Writer& out) const {
     }
 }
 
-void SelfCharts::ask_the_kernel() {
-    Programs::Statistics now = programs_.statistics();
-    run_time_ns_ = now.run_time_ns;
-    missed_ = now.missed_runs;
+void SelfCharts::measured() {
     missed_calls_ = {};
     for (int id = 0; id < HOOKS; id++) {
         HookRef ref = hook_ref(id);
         if (ref.hook.kind.calls == 1 && !programs_.plan().paired(id) && !programs_.plan().shares_program(id))
-            missed_calls_[ref.first_counter()] += now.missed[id];
+            missed_calls_[ref.first_counter()] += meter_.statistics().missed[static_cast<size_t>(id)];
     }
-    char text[64];
-    long pages = 0;
-    if (ssize_t n = pread(statm_fd_, text, sizeof text - 1, 0); n > 0) {
-        text[n] = 0;
-        sscanf(text, "%*s %ld", &pages);
-    }
-    plugin_bytes_ = static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 void SelfCharts::update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed) {
-    if (ticks_++ % slow == 0) ask_the_kernel();
+    auto milliseconds = [](double share) { return static_cast<uint64_t>(share * 1e6); };  // a second, times 1000
+    const Cost& cost = meter_.cost();
     auto attached = [this](Way way) { return static_cast<uint64_t>(attached_[static_cast<int>(way)]); };
     const uint64_t values[][most_dimensions] = {
         {attached(Way::Tracepoint), attached(Way::Trampoline), attached(Way::ProbeMulti), attached(Way::Probe),
          attached(Way::Syscalls), programs_.plan().missing.size()},
-        {slots.late(), slots.overflowed(), missed_, slots.lost_results()},
+        {slots.late(), slots.overflowed(), meter_.statistics().missed_runs, slots.lost_results()},
         {slots.used(), slots.count()},
         {connections ? connections->used() : 0, connections ? connections->count() : 0,
          connections ? connections->unnoted() : 0, connections ? connections->lost() : 0},
         {static_cast<uint64_t>(duration_), static_cast<uint64_t>(late_)},
-        {map_bytes_, plugin_bytes_},
-        {run_time_ns_}};
+        {cost.map_bytes, cost.plugin_bytes},
+        {milliseconds(cost.programs), milliseconds(cost.plugin)}};
     for (const SelfChart& chart : charts) {
         if (!is_shown(&chart - charts)) continue;
         out << "BEGIN netdata." << chart.id << " ";

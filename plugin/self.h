@@ -1,14 +1,13 @@
 // The charts about the plugin itself: what it attached, what it missed, what it costs.
 #pragma once
 #include <string>
-#include "bpf.h"
+#include "own_cost.h"
 #include "slots.h"
 #include "writer.h"
 
 class SelfCharts {
 public:
-    SelfCharts(const Programs& programs, const Config& config, int update_every);
-    ~SelfCharts();
+    SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config, int update_every);
 
     void define(Writer& out) const;
     void update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed);
@@ -21,17 +20,16 @@ public:
     // is preempted is not run for other tasks on its CPU.
     const Counters& missed_calls() const { return missed_calls_; }
 
+    void measured();   // the meter has
+    void replanned();  // the programs are others now
+
 private:
     bool is_shown(long chart) const;
-    void ask_the_kernel();
 
     const Programs& programs_;
+    const CostMeter& meter_;
     const int update_every_;
     const bool run_time_, sockets_;
-    int statistics_fd_ = -1;  // while open, the kernel times each run of each program
-    int statm_fd_ = -1;
-    int ticks_ = 0;
-    uint64_t missed_ = 0, run_time_ns_ = 0, map_bytes_ = 0, plugin_bytes_ = 0;
     int64_t duration_ = 0, late_ = 0;
     int attached_[ways]{};
     Counters missed_calls_{};

@@ -137,13 +137,17 @@ void ShareCharts::retire(Writer& out, Member& member) {
     member.id.clear();
 }
 
+std::string ShareCharts::chart_of_all(const Column& column, const char* options) const {
+    return fmt::format("CHART {}.{} '' '{}' '{}' '{}' {} stacked {} {} {} ebpf.plugin {}\n",
+                       audience_ == Audience::Apps ? "apps" : "services", column.face.id, column.face.title,
+                       column.face.units, column.family, column.context, column.face.priority, update_every_, options,
+                       column.module);
+}
+
 // The charts of all, with their dimensions as they are now.
 void ShareCharts::define_all(Writer& out) const {
-    const char* type = audience_ == Audience::Apps ? "apps" : "services";
     for (const Column& column : columns_) {
-        out << fmt::format("CHART {}.{} '' '{}' '{}' '{}' {} stacked {} {} '' ebpf.plugin {}\n", type, column.face.id,
-                           column.face.title, column.face.units, column.family, column.context, column.face.priority,
-                           update_every_, column.module);
+        out << chart_of_all(column, "''");
         if (labels_ && column.by_syscalls) out << from_syscalls;
         for (const Line& line : lines_)
             out << fmt::format("DIMENSION {0} {0} incremental {1} {2}{3}\n", line.member->id, column.face.multiplier,
@@ -151,6 +155,21 @@ void ShareCharts::define_all(Writer& out) const {
         for (const std::string& id : leaving_)
             out << fmt::format("DIMENSION {0} {0} incremental {1} {2} obsolete\n", id, column.face.multiplier,
                                column.face.divisor);
+    }
+}
+
+void ShareCharts::retire(Writer& out, const CounterSet& counted) {
+    for (size_t i = columns_.size(); i-- > 0;) {
+        const Column& column = columns_[i];
+        if (counted[static_cast<size_t>(column.counter)] ||
+            (column.and_also >= 0 && counted[static_cast<size_t>(column.and_also)]))
+            continue;
+        if (together_ && !lines_.empty()) out << chart_of_all(column, "'obsolete'");
+        for (Own& own : own_) {
+            out << own_chart(column, *own.member, true);
+            own.lines.erase(own.lines.begin() + static_cast<ptrdiff_t>(i));
+        }
+        columns_.erase(columns_.begin() + static_cast<ptrdiff_t>(i));
     }
 }
 

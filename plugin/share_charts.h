@@ -22,6 +22,9 @@ public:
     // is given in addition.
     void update(Writer& out, int64_t elapsed, int64_t now, const Counters& rest);
 
+    // Takes away the charts of what is no longer counted.
+    void retire(Writer& out, const CounterSet& counted);
+
 private:
     struct Column {  // a share's chart, or its charts
         Face face;
@@ -50,6 +53,7 @@ private:
     void retire(Writer& out, Member& member);
     std::string own_id(const Column& column, const Member& member) const;
     std::string own_chart(const Column& column, const Member& member, bool obsolete) const;
+    std::string chart_of_all(const Column& column, const char* options) const;
     void define_all(Writer& out) const;
     uint64_t value(const Column& column, const Member& member, bool fresh, const Counters& rest) const;
 

@@ -24,6 +24,7 @@ left() {
 }
 
 for_user() { # COMMAND…: runs the copy with those in front, waits for values
+    : >out # what an earlier one has printed is not waited for
     mkfifo in
     "$@" ./plugin 1 ${arguments-} <in >out 2>err 3>&- &
     pid=$!

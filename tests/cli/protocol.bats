@@ -97,10 +97,10 @@ load helpers
     not grep -q netdata.ebpf out
 }
 
-@test "the kernel time of the programs is charted while asked for" {
+@test "the processor time of the programs and of the plugin is charted while asked for" {
     printf '[global]\nrun time statistics = yes\n' >user/ebpf.conf
-    "$plugin" 1 --ticks 11 >out
-    awk '/^BEGIN netdata.ebpf_run_time/ { at = 1 } at && /^SET/ { if ($4 + 0 > last) moved = 1; last = $4; at = 0 } END { exit !moved }' out
+    "$plugin" 1 --ticks 13 >out
+    awk '/^BEGIN/ { at = $2 == "netdata.ebpf_run_time" } at && /^SET/ && $4 > 0 { moved[$2] } END { exit length(moved) != 2 }' out
 }
 
 @test "both namings are there" {

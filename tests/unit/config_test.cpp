@@ -88,6 +88,7 @@ const Right right[] = {
     {"btf_path", "[global]\nbtf path = /sys/kernel/btf/ with blanks\n", [](Config& c) { c.btf_path = "/sys/kernel/btf/ with blanks"; }},
     {"btf_path_empty", "[global]\nbtf path = /x\nbtf path =\n", leave},
     {"run_time_statistics", "[global]\nrun time statistics = yes\n", [](Config& c) { c.run_time = true; }},
+    {"limits", "[global]\ncpu limit = 5\nmemory limit = 24\n", [](Config& c) { c.cpu_limit = 5; c.memory_limit = 24; }},
     {"values_of_any_case", "[global]\nebpf load mode = RETURN\nchart names = Current\napps = No\n",
      [](Config& c) { c.load_mode = LoadMode::Return; c.chart_names = ChartNames::Current; c.apps = false; }},
     {"keys_of_any_case", "[global]\nUpdate Every = 7\n[ebpf programs]\nFILE = no\n", [](Config& c) { c.update_every = 7; switch_file_off(c); }},

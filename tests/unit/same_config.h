@@ -5,8 +5,9 @@
 
 inline void expect_same(const Config& got, const Config& wanted) {
     const auto& [update_every, load_mode, chart_names, attach, pid_table_size, connection_table_size, btf_path, apps,
-                 cgroups, cgroups_matching, obsolete_after, run_time, group_on, viewer_program, viewer_enabled,
-                 most_dimensions, resolve_hosts, resolve_services, ports, ips, hostnames, service_names] = wanted;
+                 cgroups, cgroups_matching, obsolete_after, run_time, cpu_limit, memory_limit, group_on, viewer_program,
+                 viewer_enabled, most_dimensions, resolve_hosts, resolve_services, ports, ips, hostnames,
+                 service_names] = wanted;
     EXPECT_EQ(got.update_every, update_every);
     EXPECT_EQ(got.load_mode, load_mode);
     EXPECT_EQ(got.chart_names, chart_names);
@@ -19,6 +20,8 @@ inline void expect_same(const Config& got, const Config& wanted) {
     EXPECT_EQ(got.cgroups_matching, cgroups_matching);
     EXPECT_EQ(got.obsolete_after, obsolete_after);
     EXPECT_EQ(got.run_time, run_time);
+    EXPECT_EQ(got.cpu_limit, cpu_limit);
+    EXPECT_EQ(got.memory_limit, memory_limit);
     EXPECT_EQ(got.group_on, group_on);
     EXPECT_EQ(got.viewer_program, viewer_program);
     EXPECT_EQ(got.viewer_enabled, viewer_enabled);

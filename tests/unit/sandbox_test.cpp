@@ -19,11 +19,11 @@
 namespace {
 
 // Whether it holds in a confined child.
-bool holds(bool network, const std::function<bool()>& what) {
+bool holds(Tasks tasks, const std::function<bool()>& what) {
     pid_t child = fork();
     if (!child) {
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        confine(network);
+        confine(tasks);
         _exit(what() ? 0 : 1);
     }
     int status = 0;
@@ -33,7 +33,7 @@ bool holds(bool network, const std::function<bool()>& what) {
 bool refused(long result) { return result < 0 && errno == ENOSYS; }
 
 TEST(Sandbox, LetsThePluginDoItsWork) {
-    EXPECT_TRUE(holds(true, [] {
+    EXPECT_TRUE(holds({.network = true}, [] {
         char text[64];
         int file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
         bool reads = file >= 0 && read(file, text, sizeof text) > 0 && close(file) == 0;
@@ -49,22 +49,22 @@ TEST(Sandbox, LetsThePluginDoItsWork) {
 }
 
 TEST(Sandbox, LetsItDoNothingElse) {
-    EXPECT_TRUE(holds(true, [] { return refused(execl("/bin/true", "true", nullptr)); }));
-    EXPECT_TRUE(holds(true, [] { return refused(open("/tmp/x", O_WRONLY | O_CREAT, 0600)); }));
-    EXPECT_TRUE(holds(true, [] { return refused(open("/etc/passwd", O_RDWR)); }));
-    EXPECT_TRUE(holds(true, [] { return refused(unlink("/tmp/x")); }));
-    EXPECT_TRUE(holds(true, [] { return refused(ptrace(PTRACE_ATTACH, 1, nullptr, nullptr)); }));
-    EXPECT_TRUE(holds(true, [] { return refused(kill(getppid(), 0)); }));
-    EXPECT_TRUE(holds(true, [] { return refused(syscall(SYS_tgkill, getpid(), gettid(), SIGTERM)); }));
-    EXPECT_TRUE(holds(true, [] { return refused(syscall(SYS_bpf, BPF_PROG_LOAD, nullptr, 0)); }));
-    EXPECT_TRUE(holds(true, [] { return refused(mount("a", "/tmp", "tmpfs", 0, nullptr)); }));
-    EXPECT_TRUE(holds(true, [] { return refused(socket(AF_UNIX, SOCK_STREAM, 0)); }));
-    EXPECT_TRUE(holds(true, [] {
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(execl("/bin/true", "true", nullptr)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(open("/tmp/x", O_WRONLY | O_CREAT, 0600)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(open("/etc/passwd", O_RDWR)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(unlink("/tmp/x")); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(ptrace(PTRACE_ATTACH, 1, nullptr, nullptr)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(kill(getppid(), 0)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(syscall(SYS_tgkill, getpid(), gettid(), SIGTERM)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(syscall(SYS_bpf, BPF_PROG_LOAD, nullptr, 0)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(mount("a", "/tmp", "tmpfs", 0, nullptr)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(socket(AF_UNIX, SOCK_STREAM, 0)); }));
+    EXPECT_TRUE(holds({.network = true}, [] {
         return mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
                errno == ENOSYS;
     }));
-    EXPECT_TRUE(holds(false, [] { return refused(socket(AF_INET, SOCK_DGRAM, 0)); }));
-    EXPECT_TRUE(holds(false, [] { return refused(syscall(SYS_setns, 0, 0)); }));
+    EXPECT_TRUE(holds({}, [] { return refused(socket(AF_INET, SOCK_DGRAM, 0)); }));
+    EXPECT_TRUE(holds({}, [] { return refused(syscall(SYS_setns, 0, 0)); }));
 }
 
 }  // namespace
