@@ -1,5 +1,6 @@
 // What the plugin may do: raised at the start from what its file permits, given up when it has attached.
 #pragma once
+#include <sys/capability.h>
 #include <string>
 
 // The capabilities that a file needs, as setcap(8) wants them. Permitted only: a file that also makes them effective does
@@ -22,7 +23,7 @@ public:
     OwnRights& operator=(const OwnRights&) = delete;
 
 private:
-    struct _cap_struct* before_;
+    cap_t before_;
 };
 
 struct Tasks {                // of the running plugin, beside counting
