@@ -158,6 +158,14 @@ Kernel ask_kernel(const std::string& btf_path) {
     kernel.reads_memory = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, memory_read);
 
     std::string file = btf_file(btf_path);
+    // Who may write the configuration must not have us read with our rights what he has made up.
+    struct stat about;
+    if (!file.empty() && stat(file.c_str(), &about) == 0 &&
+        (!S_ISREG(about.st_mode) || about.st_uid != 0 || about.st_mode & (S_IWGRP | S_IWOTH)))
+        throw Error(
+            fmt::format("`btf path` names {}, which is not a file that root alone can change: refused; copy it to a "
+                        "folder of root's, then chown root and chmod go-w it",
+                        file));
     std::unique_ptr<btf, Destroy<btf__free>> types(file.empty() ? btf__load_vmlinux_btf()
                                                                 : btf__parse(file.c_str(), nullptr));
     if (!types)

@@ -107,3 +107,20 @@ for_user() { # COMMAND…: runs the copy with those in front, waits for values
     done < <("$plugin" --help | sed -nE 's/^  ([^ ]+( [^ ]+)*)  +([^ ].*)/\1\t\3/p')
     ((n >= 15))
 }
+
+@test "type information that others than root can change is not read" {
+    cp /sys/kernel/btf/vmlinux types
+    printf '[global]\nbtf path = %s\n' "$PWD/types" >user/ebpf.conf
+    "$plugin" --plan
+    for change in "chmod 664" "chmod 646" "chown 65534"; do
+        chmod 644 types
+        chown 0 types
+        $change types
+        run "$plugin" --plan
+        [[ $status == 1 && $output == *"types, which is not a file that root alone can change: refused"* ]]
+    done
+    rm types
+    mkfifo types
+    run timeout 5 "$plugin" --plan
+    [[ $status == 1 && $output == *"root alone can change"* ]]
+}
