@@ -54,7 +54,7 @@ public:
           config_(config),
           slots_(programs.memory()),
           charts_(programs.plan().counted(config), config.chart_names, run.update_every, by_syscalls()),
-          self_(programs, config, run.update_every),
+          self_(programs, config),
           out_(STDOUT_FILENO) {
         if (config.identities()) tell_apart();
         if (config.group_on[socket_group])
@@ -86,7 +86,7 @@ public:
             out_ << run_.agent.function_line("ebpf-processes", process_table_help);
         if (run_.agent.functions() && network_)
             out_ << run_.agent.function_line("ebpf-connections", connection_table_help);
-        if (run_.agent.self_charts()) self_.define(out_);
+        if (run_.agent.self_charts()) SelfCharts::define(out_, config_, run_.update_every);
         write();
         malloc_trim(0);  // the kernel's type information was in there, and all of /proc
         plan_next();

@@ -62,16 +62,16 @@ const SelfChart charts[] = {
      {{"programs", "incremental", 1000000}}},
 };
 
+bool is_shown(long chart, const Config& config) {
+    return chart == RunTimeChart ? config.run_time : chart == ConnectionsChart ? config.group_on[socket_group] : true;
+}
+
 }  // namespace
 
-SelfCharts::SelfCharts(const Programs& programs, const Config& config, int update_every)
-    : programs_(programs),
-      update_every_(update_every),
-      run_time_(config.run_time),
-      sockets_(config.group_on[socket_group]),
-      map_bytes_(programs.map_bytes()) {
+SelfCharts::SelfCharts(const Programs& programs, const Config& config)
+    : programs_(programs), config_(config), map_bytes_(programs.map_bytes()) {
     statm_fd_ = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (run_time_ && (statistics_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME)) < 0)
+    if (config.run_time && (statistics_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME)) < 0)
         log(Severity::Warning, "the kernel does not time the programs ({}): `run time statistics` shows nothing",
             std::strerror(errno));
     std::set<std::pair<std::string, std::string>> counted;  // some serve several hooks
@@ -84,17 +84,13 @@ SelfCharts::~SelfCharts() {
         if (fd >= 0) close(fd);
 }
 
-bool SelfCharts::is_shown(long chart) const {
-    return chart == RunTimeChart ? run_time_ : chart == ConnectionsChart ? sockets_ : true;
-}
-
-void SelfCharts::define(Writer& out) const {
+void SelfCharts::define(Writer& out, const Config& config, int update_every) {
     int priority = 140000;
     for (const SelfChart& chart : charts) {
         priority++;
-        if (!is_shown(&chart - charts)) continue;
+        if (!is_shown(&chart - charts, config)) continue;
         out << fmt::format("CHART netdata.{0} '' '{1}' '{2}' 'ebpf' 'netdata.{0}' line {3} {4} '' ebpf.plugin self\n",
-                           chart.id, chart.title, chart.units, priority, update_every_);
+                           chart.id, chart.title, chart.units, priority, update_every);
         for (const SelfDimension& d : chart.dimensions)
             out << fmt::format("DIMENSION '{0}' '{0}' {1} 1 {2}\n", d.id, d.algorithm, d.divisor);
     }
@@ -133,7 +129,7 @@ void SelfCharts::update(Writer& out, const Slots& slots, const Connections* conn
         {map_bytes_, plugin_bytes_},
         {run_time_ns_}};
     for (const SelfChart& chart : charts) {
-        if (!is_shown(&chart - charts)) continue;
+        if (!is_shown(&chart - charts, config_)) continue;
         out << "BEGIN netdata." << chart.id << " ";
         if (elapsed) out << elapsed;
         out << "\n";

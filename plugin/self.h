@@ -7,10 +7,10 @@
 
 class SelfCharts {
 public:
-    SelfCharts(const Programs& programs, const Config& config, int update_every);
+    SelfCharts(const Programs& programs, const Config& config);
     ~SelfCharts();
 
-    void define(Writer& out) const;
+    static void define(Writer& out, const Config& config, int update_every);
     void update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed);
 
     void ticked(int64_t duration, int64_t late) {
@@ -22,12 +22,10 @@ public:
     const Counters& missed_calls() const { return missed_calls_; }
 
 private:
-    bool is_shown(long chart) const;
     void ask_the_kernel();
 
     const Programs& programs_;
-    const int update_every_;
-    const bool run_time_, sockets_;
+    const Config& config_;
     int statistics_fd_ = -1;  // while open, the kernel times each run of each program
     int statm_fd_ = -1;
     int ticks_ = 0;
