@@ -164,7 +164,9 @@ private:
         std::string file = find_app_rules(user_config_folders(), stock_config_folders());
         if (file.empty())
             complaints.emplace_back(
-                "there is neither apps_groups.conf nor ebpf_apps_groups.conf: every process counts for `other`");
+                "there is neither apps_groups.conf nor ebpf_apps_groups.conf: every process counts for `other`; put "
+                "one "
+                "into Netdata's configuration folder");
         else
             try {
                 rules.read(file, complaints);

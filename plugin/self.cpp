@@ -72,7 +72,9 @@ SelfCharts::SelfCharts(const Programs& programs, const Config& config)
     : programs_(programs), config_(config), map_bytes_(programs.map_bytes()) {
     statm_fd_ = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     if (config.run_time && (statistics_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME)) < 0)
-        log(Severity::Warning, "the kernel does not time the programs ({}): `run time statistics` shows nothing",
+        log(Severity::Warning,
+            "the kernel does not time the programs ({}): `run time statistics` shows nothing; it takes "
+            "CAP_SYS_ADMIN",
             std::strerror(errno));
     std::set<std::pair<std::string, std::string>> counted;  // some serve several hooks
     for (const Attachment& a : programs.plan().attachments)

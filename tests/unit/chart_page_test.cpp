@@ -19,35 +19,35 @@ constexpr const char* rewrite = "EBPF_PLUGIN_REWRITE=1 build/release/tests/unit 
 
 constexpr const char* introduction = R"(# Charts
 
-Every chart of ebpf.plugin, made by a test from the tables in this folder and from what the plugin prints; after a change
-of a chart this writes the page anew:
+Every chart of ebpf.plugin, made by a test from the tables in this folder and from what the plugin prints. After a
+change of a chart this writes the page anew:
 
     {}
 
-* Where a cell has two lines, the first is for `chart names = classic` (the default, the names of Netdata 1.25), the second
-  for `current` (those of 1.32 and later). The family is the submenu; the menu is what stands before the point of the name.
+* Where a cell has two lines, the first is for `chart names = classic` (the default, the names of Netdata 1.25), the
+  second for `current` (those of 1.32 and later). The family is the submenu.
 * A dimension is given as `id` (name): the counter that it shows. [Counters](#counters), at the end, has where each is
   counted, [tests/README.md](../tests/README.md#what-each-system-call-counts) which system call moves it, and
   [the README](../README.md#what-a-number-means) what is special about some.
-* Counts of errors are drawn in load mode `return` alone. A dimension that this kernel cannot count is not drawn, and a chart
-  without dimensions neither: there is no false zero.
-* The agent makes rates of the totals that the plugin sends: all dimensions are per second, but for those called a level.
+* Errors are counted in load mode `return` alone. A dimension that this kernel cannot count is not drawn, nor is a chart
+  without dimensions: there is no false zero.
+* The plugin sends totals, of which the agent makes rates: a dimension is per second, but for one that is called a level.
 * `NAME` is the name of the application, container or service, with `_` for what an id may not hold.
 )";
 
 constexpr const char* connections = R"(
 ## Connections
 
-`outbound`: a dimension for each destination, named `service:protocol:address`; `inbound`: one for each service of this machine,
-named `service:protocol`. Those that are not shown, or that there is no room for, add up in `other`, which stands for all here.
-`_sent` is drawn below zero. `[network viewer]` in [`ebpf.conf`](../conf.d/ebpf.conf) says which are shown.
+`outbound`: a dimension for each destination, named `service:protocol:address`; `inbound`: one for each service of this
+machine, named `service:protocol`. Those that are not shown, or that there is no room for, add up in `other`, which stands
+for all here. `_sent` is drawn below zero. `[network viewer]` in [`ebpf.conf`](../conf.d/ebpf.conf) says which are shown.
 )";
 
 constexpr const char* itself = R"(
 ## The plugin itself
 
-In the menu Netdata Monitoring, in both namings alike. `ebpf_connections` needs the group `socket`, `ebpf_run_time` the setting
-`run time statistics`.
+In the menu Netdata Monitoring, in both namings alike. `ebpf_connections` needs the group `socket`, `ebpf_run_time` the
+setting `run time statistics`.
 )";
 
 // Not in any table of counters: what the plugin says of itself.
@@ -266,9 +266,9 @@ std::string counter_section() {
     std::string text = R"(
 ## Counters
 
-Of functions parted by "or" the first that the kernel has is hooked; functions in lines of their own are different ways to the
-same count, and each is hooked. A tracepoint marked `first` is taken before the functions, one marked `last` where the function
-cannot be hooked. The system calls stand in with `attach = syscalls`.
+Of functions parted by "or" the first that the kernel has is hooked; functions in lines of their own are different ways to
+the same count, and each is hooked. A tracepoint marked `first` is taken before the functions, one marked `last` where the
+function cannot be hooked. The system calls stand in with `attach = syscalls`.
 
 | counters | functions | tracepoint | system calls |
 | --- | --- | --- | --- |
