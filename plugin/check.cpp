@@ -199,7 +199,8 @@ std::string make_folder() {
         if (statfs(parent, &about) || about.f_type == OVERLAYFS_SUPER_MAGIC || !mkdtemp(folder.data())) continue;
         return folder;
     }
-    throw Error("find a writable folder for the test in /dev/shm, /run, /tmp or /var/tmp, on no overlay");
+    throw Error(
+        "no folder for the files of the test: none of /dev/shm, /run, /tmp and /var/tmp is writable and on no overlay");
 }
 
 class Workload {
@@ -236,7 +237,8 @@ public:
         }
         if (programs_found_.empty())
             throw Error(
-                "find ebpf-workload beside ebpf.plugin: it is part of the installation, and makes what --check counts");
+                "ebpf-workload is not beside ebpf.plugin: it makes what --check counts, and is installed with the "
+                "plugin");
     }
     ~Workload() {
         std::error_code ignored;

@@ -55,7 +55,7 @@ public:
           slots_(programs.memory()),
           charts_(programs.plan().counted(config), config.chart_names, run.update_every, by_syscalls()),
           meter_(programs, config.timed()),
-          self_(programs, meter_, config, run.update_every),
+          self_(programs, meter_, config),
           out_(STDOUT_FILENO) {
         if (config.identities()) tell_apart();
         if (config.group_on[socket_group])
@@ -87,7 +87,7 @@ public:
             out_ << run_.agent.function_line("ebpf-processes", process_table_help);
         if (run_.agent.functions() && network_)
             out_ << run_.agent.function_line("ebpf-connections", connection_table_help);
-        if (run_.agent.self_charts()) self_.define(out_);
+        if (run_.agent.self_charts()) SelfCharts::define(out_, config_, run_.update_every);
         write();
         malloc_trim(0);  // the kernel's type information was in there, and all of /proc
         plan_next();
@@ -165,7 +165,9 @@ private:
         std::string file = find_app_rules(user_config_folders(), stock_config_folders());
         if (file.empty())
             complaints.emplace_back(
-                "there is neither apps_groups.conf nor ebpf_apps_groups.conf: every process counts for `other`");
+                "there is neither apps_groups.conf nor ebpf_apps_groups.conf: every process counts for `other`; put "
+                "one "
+                "into Netdata's configuration folder");
         else
             try {
                 rules.read(file, complaints);

@@ -142,13 +142,8 @@ Kernel ask_kernel(const std::string& btf_path) {
                             context, because(code)),
                 code);
         if (code == EPERM || code == EACCES)
-            throw Error("the kernel lets this user load no eBPF program (" + because(code) +
-                            "): run as root, or give the file the rights it needs: "
-                            "setcap " +
-                            file_capabilities +
-                            " ebpf.plugin; where the agent is bounded to fewer, as in a "
-                            "container or by its unit, add them there. It lacks " +
-                            lacking_privileges(),
+            throw Error(fmt::format("the kernel lets this user load no eBPF program ({}): {}. It lacks {}",
+                                    because(code), privileges_advice(), lacking_privileges()),
                         code);
         throw Error("the kernel loads no eBPF program (" + because(code) + "): it needs CONFIG_BPF_SYSCALL", code);
     }

@@ -120,9 +120,8 @@ int run(const Options& options) {
     bool any = false;
     for (bool on : config.group_on) any |= on;
     bool by_hand = options.plan || options.check || options.what_counts;
-    if (!any)
-        return by_hand ? throw Error("all groups are switched off in the configuration")
-                       : disable("all groups are switched off in the configuration");
+    constexpr const char* nothing = "all groups are switched off: set one of [ebpf programs] in ebpf.conf to yes";
+    if (!any) return by_hand ? throw Error(nothing) : disable(nothing);
 
     hold_signals();
     try {
@@ -131,17 +130,16 @@ int run(const Options& options) {
         if (!kernel.reads_memory)
             log(Severity::Warning,
                 "the kernel's lockdown (confidentiality) refuses kprobes and programs that read memory: what "
-                "trampolines "
-                "and typed tracepoints reach is counted, but a process that ends at once has no command line to tell "
-                "its "
-                "application by; lockdown=integrity on the kernel's command line lifts that");
+                "trampolines and typed tracepoints reach is counted, but a process that ends at once has no command "
+                "line to tell its application by; lockdown=integrity on the kernel's command line lifts that");
         if (options.plan) return print_plan(kernel, make_plan(kernel, config)), 0;
         Programs programs = start_programs(kernel, config);
         if (options.check) return check_counters(config, programs) ? 0 : 1;
         if (options.what_counts) return print_what_counts(config, programs) ? 0 : 1;
 
         announce(programs);
-        if (std::string lacking = lacking_privileges(); !lacking.empty()) log(Severity::Warning, "lacks {}", lacking);
+        if (std::string lacking = lacking_privileges(); !lacking.empty())
+            log(Severity::Warning, "lacks {}: {}", lacking, privileges_advice());
         explain(config);
         Run run;
         run.update_every = config.update_every;

@@ -6,10 +6,12 @@
 #include <vector>
 #include "error.h"
 
-const char file_capabilities[] =
-    "cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_resource,cap_sys_ptrace,cap_dac_read_search=p";
-
 namespace {
+
+// As setcap(8) wants them. Permitted only: a file that also makes them effective does not start where the agent is
+// bounded to fewer.
+constexpr char file_capabilities[] =
+    "cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_resource,cap_sys_ptrace,cap_dac_read_search=p";
 
 // cap_sys_resource is for the locked memory of kernels before 5.11, cap_sys_admin for what has its own message.
 constexpr struct {
@@ -63,6 +65,13 @@ std::string lacking_privileges() {
         lacking += fmt::format("{}{} (to {})", lacking.empty() ? "" : ", ", name.get(), for_what);
     }
     return lacking;
+}
+
+std::string privileges_advice() {
+    return fmt::format(
+        "run as root, or give the file the rights it needs: setcap {} ebpf.plugin; where the agent is bounded to "
+        "fewer, as in a container or by its unit, add them there",
+        file_capabilities);
 }
 
 OwnRights::OwnRights() : before_(own().release()) {

@@ -3,15 +3,12 @@
 #include <sys/capability.h>
 #include <string>
 
-// The capabilities that a file needs, as setcap(8) wants them. Permitted only: a file that also makes them effective does
-// not start where the agent is bounded to fewer.
-extern const char file_capabilities[];
-
 // Makes effective what is permitted. Throws if the file is setuid, unless the plugin was built to be.
 void raise_privileges();
 
-// Which of `file_capabilities` this process has not got and what goes without them, "" if none is missed.
+// Which capabilities this process has not got and what goes without them, "" if none is missed; and how to give them.
 std::string lacking_privileges();
+std::string privileges_advice();
 
 // While it lives, nothing but the user's own rights is in force: what the agent's user can write must not make us read what
 // it cannot.

@@ -57,14 +57,14 @@ const SelfChart charts[] = {
      {{"programs", "absolute", 1000}, {"plugin", "absolute", 1000}}},
 };
 
+bool is_shown(long chart, const Config& config) {
+    return chart == RunTimeChart ? config.run_time : chart == ConnectionsChart ? config.group_on[socket_group] : true;
+}
+
 }  // namespace
 
-SelfCharts::SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config, int update_every)
-    : programs_(programs),
-      meter_(meter),
-      update_every_(update_every),
-      run_time_(config.run_time),
-      sockets_(config.group_on[socket_group]) {
+SelfCharts::SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config)
+    : programs_(programs), meter_(meter), config_(config) {
     replanned();
 }
 
@@ -75,17 +75,13 @@ void SelfCharts::replanned() {
         if (counted.emplace(a.program(), a.target).second) attached_[static_cast<int>(a.way)]++;
 }
 
-bool SelfCharts::is_shown(long chart) const {
-    return chart == RunTimeChart ? run_time_ : chart == ConnectionsChart ? sockets_ : true;
-}
-
-void SelfCharts::define(Writer& out) const {
+void SelfCharts::define(Writer& out, const Config& config, int update_every) {
     int priority = 140000;
     for (const SelfChart& chart : charts) {
         priority++;
-        if (!is_shown(&chart - charts)) continue;
+        if (!is_shown(&chart - charts, config)) continue;
         out << fmt::format("CHART netdata.{0} '' '{1}' '{2}' 'ebpf' 'netdata.{0}' line {3} {4} '' ebpf.plugin self\n",
-                           chart.id, chart.title, chart.units, priority, update_every_);
+                           chart.id, chart.title, chart.units, priority, update_every);
         for (const SelfDimension& d : chart.dimensions)
             out << fmt::format("DIMENSION '{0}' '{0}' {1} 1 {2}\n", d.id, d.algorithm, d.divisor);
     }
@@ -115,7 +111,7 @@ void SelfCharts::update(Writer& out, const Slots& slots, const Connections* conn
         {cost.map_bytes, cost.plugin_bytes},
         {milliseconds(cost.programs), milliseconds(cost.plugin)}};
     for (const SelfChart& chart : charts) {
-        if (!is_shown(&chart - charts)) continue;
+        if (!is_shown(&chart - charts, config_)) continue;
         out << "BEGIN netdata." << chart.id << " ";
         if (elapsed) out << elapsed;
         out << "\n";

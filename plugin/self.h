@@ -7,9 +7,9 @@
 
 class SelfCharts {
 public:
-    SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config, int update_every);
+    SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config);
 
-    void define(Writer& out) const;
+    static void define(Writer& out, const Config& config, int update_every);
     void update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed);
 
     void ticked(int64_t duration, int64_t late) {
@@ -24,12 +24,9 @@ public:
     void replanned();  // the programs are others now
 
 private:
-    bool is_shown(long chart) const;
-
     const Programs& programs_;
     const CostMeter& meter_;
-    const int update_every_;
-    const bool run_time_, sockets_;
+    const Config& config_;
     int64_t duration_ = 0, late_ = 0;
     int attached_[ways]{};
     Counters missed_calls_{};

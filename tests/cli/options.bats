@@ -37,7 +37,7 @@ load helpers
 @test "--check without its workload says what is missing" {
     cp "$plugin" plugin
     run -1 ./plugin --check
-    [[ $output == *"find ebpf-workload beside ebpf.plugin"* ]]
+    [[ $output == *"ebpf-workload is not beside ebpf.plugin"* ]]
 }
 
 # bats test_tags=alone

@@ -1,0 +1,311 @@
+// charts/README.md lists the charts that the plugin prints, each dimension with what it counts, and no other.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <iomanip>
+#include <map>
+#include <sstream>
+#include "charts.h"
+#include "net_viewer.h"
+#include "self.h"
+#include "share_charts.h"
+#include "text.h"
+
+namespace {
+
+constexpr const char* rewrite = "EBPF_PLUGIN_REWRITE=1 build/release/tests/unit --gtest_filter='ChartPage.*'";
+
+constexpr const char* introduction = R"(# Charts
+
+Every chart of ebpf.plugin, made by a test from the tables in this folder and from what the plugin prints. After a
+change of a chart this writes the page anew:
+
+    {}
+
+* Where a cell has two lines, the first is for `chart names = classic` (the default, the names of Netdata 1.25), the
+  second for `current` (those of 1.32 and later). The family is the submenu.
+* A dimension is given as `id` (name): the counter that it shows. [Counters](#counters), at the end, has where each is
+  counted, [tests/README.md](../tests/README.md#what-each-system-call-counts) which system call moves it, and
+  [the README](../README.md#what-a-number-means) what is special about some.
+* Errors are counted in load mode `return` alone. A dimension that this kernel cannot count is not drawn, nor is a chart
+  without dimensions: there is no false zero.
+* The plugin sends totals, of which the agent makes rates: a dimension is per second, but for one that is called a level.
+* `NAME` is the name of the application, container or service, with `_` for what an id may not hold.
+)";
+
+constexpr const char* connections = R"(
+## Connections
+
+`outbound`: a dimension for each destination, named `service:protocol:address`; `inbound`: one for each service of this
+machine, named `service:protocol`. Those that are not shown, or that there is no room for, add up in `other`, which stands
+for all here. `_sent` is drawn below zero. `[network viewer]` in [`ebpf.conf`](../conf.d/ebpf.conf) says which are shown.
+)";
+
+constexpr const char* itself = R"(
+## The plugin itself
+
+In the menu Netdata Monitoring, in both namings alike. `ebpf_connections` needs the group `socket`, `ebpf_run_time` the
+setting `run time statistics`.
+)";
+
+// Not in any table of counters: what the plugin says of itself.
+const std::map<std::string, std::string> about_itself = {
+    {"ebpf_programs.tracepoint", "programs attached to tracepoints"},
+    {"ebpf_programs.trampoline", "by fentry and fexit"},
+    {"ebpf_programs.kprobe_multi", "by kprobe.multi"},
+    {"ebpf_programs.kprobe", "by kprobe and kretprobe"},
+    {"ebpf_programs.syscalls", "at the end of each system call"},
+    {"ebpf_programs.missing", "hooks that could not be attached, wholly or in part; the log says why"},
+    {"ebpf_events.late", "events of threads that had ended already; counted"},
+    {"ebpf_events.overflowed", "events of threads for which there was no slot; counted by process, more slowly"},
+    {"ebpf_events.missed",
+     "runs that the kernel skipped because the program was preempted; calls that are known to be "
+     "missing are added to the system's"},
+    {"ebpf_events.results_lost", "calls whose return a kprobe did not see; they lack their bytes or error"},
+    {"ebpf_slots.used", "slots that belong to a thread, or wait to be freed"},
+    {"ebpf_slots.all", "slots there are: `pid table size`"},
+    {"ebpf_connections.used", "rows that belong to a connection, or wait to be freed"},
+    {"ebpf_connections.all", "rows there are: `connection table size`"},
+    {"ebpf_connections.unnoted", "events of connections that found no row"},
+    {"ebpf_connections.lost", "connections without a row whose end could not be told either: their bytes are missing"},
+    {"ebpf_tick.duration", "how long the last update took"},
+    {"ebpf_tick.late", "how long after its time it began"},
+    {"ebpf_memory.maps", "memory of the eBPF maps, in the kernel"},
+    {"ebpf_memory.plugin", "memory of the plugin, without what it shares: the maps, the code of libraries"},
+    {"ebpf_run_time.programs", "time that the kernel spent in our programs, measured for one update in ten"},
+    {"ebpf_run_time.plugin", "time that the plugin spent, since it was last measured"},
+};
+
+struct PrintedDimension {
+    std::string id, name, algorithm, multiplier;
+};
+struct PrintedChart {
+    std::string id, title, units, family, context, type, priority;
+    std::vector<PrintedDimension> dimensions;
+};
+
+std::vector<PrintedChart> printed(const std::function<void(Writer&)>& print) {
+    std::vector<PrintedChart> charts;
+    std::istringstream lines(Text().of(print));
+    for (std::string line; std::getline(lines, line);) {
+        std::vector<std::string> words;
+        std::istringstream text(line);
+        for (std::string word; text >> std::quoted(word, '\'');) words.push_back(word);
+        if (words[0] == "CHART")
+            charts.push_back({words[1], words[3], words[4], words[5], words[6], words[7], words[8], {}});
+        if (words[0] == "DIMENSION") charts.back().dimensions.push_back({words[1], words[2], words[3], words[4]});
+    }
+    return charts;
+}
+
+CounterSet all_counters() {
+    CounterSet all;
+    all.fill(true);
+    return all;
+}
+
+Config named(ChartNames names) {
+    Config config;
+    config.chart_names = names;
+    config.run_time = true;
+    return config;
+}
+
+std::vector<PrintedChart> system_charts(ChartNames names) {
+    return printed([&](Writer& out) { Charts(all_counters(), names, 1, CounterSet{}).define(out); });
+}
+
+std::vector<PrintedChart> charts_of(Audience audience, ChartNames names) {
+    std::deque<Member> members;
+    if (audience != Audience::Apps) members.push_back({.name = "rest"});
+    members.push_back({.name = "NAME", .processes = 1, .service = audience == Audience::Services});
+    Config config = named(names);
+    return printed([&](Writer& out) {
+        ShareCharts(audience, all_counters(), config, 1, false, CounterSet{}, members).update(out, 0, 1, Counters{});
+    });
+}
+
+std::vector<PrintedChart> connection_charts(ChartNames names) {
+    FoundSockets found;
+    std::vector<std::string> complaints;
+    Config config = named(names);
+    ServiceNames services(config.service_names, "", true);
+    return printed([&](Writer& out) { NetViewer(config, 1, 64, found, services, complaints).update(out, 0, 1); });
+}
+
+std::string both(const std::string& classic, const std::string& current) {
+    return classic == current ? classic : classic + "<br>" + current;
+}
+std::string code(const std::string& text) { return text.empty() ? "" : "`" + text + "`"; }
+
+// What a dimension counts, by its place in the chart.
+using Meaning = std::function<std::string(size_t dimension)>;
+
+std::string dimensions(const PrintedChart& classic, const PrintedChart& current, const Meaning& meaning) {
+    std::string cell, last;
+    for (size_t d = 0; d < classic.dimensions.size(); d++) {
+        const PrintedDimension &one = classic.dimensions[d], &other = current.dimensions[d];
+        std::string ids = code(one.id) + (one.id == other.id ? "" : " or " + code(other.id));
+        if (one.name != one.id) ids += " (" + one.name + ")";
+        std::string notes = meaning(d);
+        for (auto [holds, note] :
+             {std::pair{one.algorithm == "absolute", "a level"}, {one.multiplier.starts_with('-'), "drawn below zero"}})
+            if (holds) notes += (notes.empty() ? "" : ", ") + std::string(note);
+        if (ids == last)
+            cell += "; else " + notes;  // what stands in for it has the same place
+        else
+            cell += (cell.empty() ? "" : "<br>") + ids + (notes.empty() ? "" : ": " + notes);
+        last = ids;
+    }
+    return cell;
+}
+
+std::string row(const PrintedChart& classic, const PrintedChart& current, bool with_context, const Meaning& meaning) {
+    std::string text = "| " + both(code(classic.id), code(current.id)) + " | ";
+    if (with_context)
+        text += both(code(classic.context), code(current.context)) + " | ";
+    else
+        EXPECT_EQ(classic.context + current.context, classic.id + current.id);
+    return text + fmt::format("{} | {} | {} | {} | {} | {} |\n", both(classic.title, current.title),
+                              both(classic.units, current.units), both(classic.family, current.family),
+                              both(classic.type, current.type), both(classic.priority, current.priority),
+                              dimensions(classic, current, meaning));
+}
+
+constexpr const char* head =
+    "\n| chart and context | title | unit | family | type | priority | dimensions |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |\n";
+constexpr const char* head_with_context =
+    "\n| chart | context | title | unit | family | type | priority | dimensions |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |\n";
+
+std::string counter(const Group& group, int number) {
+    return number < 0 ? "" : counter_name(group.first_counter + number);
+}
+
+// The plugin prints the charts in the order of the tables.
+std::string system_section() {
+    std::string text = "\n## The whole system\n";
+    auto classic = system_charts(ChartNames::Classic), current = system_charts(ChartNames::Current);
+    size_t at = 0;
+    text += head;
+    for (const Group& group : groups)
+        for (const Chart& chart : group.charts) {
+            text += row(classic.at(at), current.at(at), false, [&](size_t d) {
+                const Dimension& dimension = chart.dimensions[d];
+                return counter(group, dimension.counter) +
+                       (dimension.minus < 0 ? "" : " less " + counter(group, dimension.minus));
+            });
+            at++;
+        }
+    EXPECT_EQ(at, classic.size());
+    EXPECT_EQ(at, current.size());
+    return text;
+}
+
+std::string share_section(const char* title, const char* about, Audience audience) {
+    std::string text = fmt::format("\n## {}\n\n{}\n{}", title, about, head_with_context);
+    auto classic = charts_of(audience, ChartNames::Classic), current = charts_of(audience, ChartNames::Current);
+    size_t at = 0;
+    for (const Group& group : groups)
+        for (const Share& share : group.shares) {
+            text += row(classic.at(at), current.at(at), true, [&](size_t) {
+                return counter(group, share.counter) +
+                       (share.and_also < 0 ? "" : " and " + counter(group, share.and_also));
+            });
+            at++;
+        }
+    EXPECT_EQ(at, classic.size());
+    EXPECT_EQ(at, current.size());
+    return text;
+}
+
+std::string connection_section() {
+    std::string text = std::string(connections) + head;
+    auto classic = connection_charts(ChartNames::Classic), current = connection_charts(ChartNames::Current);
+    for (size_t at = 0; at < classic.size(); at++)
+        text += row(classic[at], current.at(at), false, [](size_t) { return ""; });
+    return text;
+}
+
+std::string self_section() {
+    std::string text = std::string(itself) + head;
+    for (const PrintedChart& chart :
+         printed([](Writer& out) { SelfCharts::define(out, named(ChartNames::Classic), 1); }))
+        text += row(chart, chart, false, [&](size_t d) {
+            auto what = about_itself.find(chart.id.substr(strlen("netdata.")) + "." + chart.dimensions[d].id);
+            EXPECT_NE(what, about_itself.end()) << chart.id << " " << chart.dimensions[d].id << " is not explained";
+            return what == about_itself.end() ? "" : what->second;
+        });
+    return text;
+}
+
+// Where a counter is counted, as cells of the table: functions, tracepoints, and the system calls that stand in.
+std::string places(const Group& group, int counter) {
+    std::string functions, events, syscalls;
+    auto note = [](std::string& list, const std::string& place) {
+        if (!place.empty() && list.find(place) == std::string::npos) list += (list.empty() ? "" : "<br>") + place;
+    };
+    for (const Hook& hook : group.hooks) {
+        int place = counter - hook.first;
+        if (place < 0 || place >= hook.kind.calls + hook.kind.errors + hook.kind.bytes) continue;
+        std::string either;
+        for (const char* function : hook.functions)
+            if (function) either += (either.empty() ? "" : " or ") + code(function);
+        note(functions, either);
+        if (hook.event) note(events, code(hook.event) + (hook.need == Need::InsteadOfPrevious ? ", last" : ""));
+        if (hook.shared_event) note(events, code(hook.shared_event) + (hook.event_first ? ", first" : ", last"));
+        note(syscalls, code(hook.syscalls));
+        if (hook.by_socket) note(syscalls, fmt::format("each that {}, on such a socket", hook.by_socket));
+    }
+    return fmt::format("{} | {} | {}", functions, events, syscalls);
+}
+
+std::string counter_section() {
+    std::string text = R"(
+## Counters
+
+Of functions parted by "or" the first that the kernel has is hooked; functions in lines of their own are different ways to
+the same count, and each is hooked. A tracepoint marked `first` is taken before the functions, one marked `last` where the
+function cannot be hooked. The system calls stand in with `attach = syscalls`.
+
+| counters | functions | tracepoint | system calls |
+| --- | --- | --- | --- |
+)";
+    for (const Group& group : groups)
+        for (int c = 0; c < group.counters;) {
+            std::string where = places(group, c), names = counter(group, c);
+            while (++c < group.counters && places(group, c) == where) names += "<br>" + counter(group, c);
+            text += fmt::format("| {} | {} |\n", names, where);
+        }
+    return text;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+}
+
+TEST(ChartPage, SaysWhatThePluginPrints) {
+    std::string wanted = fmt::format(fmt::runtime(introduction), rewrite) + system_section();
+    wanted +=
+        share_section("Applications", "`classic`: one chart, with a dimension for each application.", Audience::Apps);
+    wanted +=
+        share_section("Containers and virtual machines", "A chart for each, in both namings.", Audience::Containers);
+    wanted += share_section("Services of systemd", "`classic`: one chart, with a dimension for each service.",
+                            Audience::Services);
+    wanted += connection_section() + self_section() + counter_section();
+    if (std::getenv("EBPF_PLUGIN_REWRITE")) std::ofstream(CHART_PAGE) << wanted;
+
+    std::ifstream file(CHART_PAGE);
+    std::vector<std::string> stands = lines_of({std::istreambuf_iterator<char>(file), {}}), right = lines_of(wanted);
+    for (size_t n = 0; n < std::max(stands.size(), right.size()); n++)
+        ASSERT_EQ(n < stands.size() ? stands[n] : "", n < right.size() ? right[n] : "")
+            << "line " << n + 1 << " of charts/README.md; to write the page anew: " << rewrite;
+}
+
+}  // namespace
