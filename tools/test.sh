@@ -47,7 +47,7 @@ gtest() { # BINARY: its results as TAP
 fuzz() { build fuzz >&2 && tests/fuzz/run build/fuzz -max_total_time=60; }
 
 lint_shell() {
-    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/guest/{run,kernels,checks,selinux,table} | xargs -0 shellcheck
+    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/guest/{run,kernels,agent,checks,selinux,table} | xargs -0 shellcheck
 }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
 lint_tidy() {
@@ -59,7 +59,9 @@ build() { # PRESET [OPTIONS OF THE BUILD]
 }
 
 guest() { # KERNEL CHECKS COMMAND-LINE
-    tests/guest/run --kernel "$1" --memory 768 --timeout 1500 --out "build/test-logs/counts-$1" --cmdline "$3" -- \
+    local cpus=1
+    [[ $2 != faults ]] || cpus=2
+    tests/guest/run --kernel "$1" --cpus $cpus --memory 768 --timeout 1500 --out "build/test-logs/counts-$1" --cmdline "$3" -- \
         tests/guest/checks "$PWD/build/release" "$2"
 }
 
@@ -68,6 +70,10 @@ selinux() {
     tests/guest/selinux prepare "$policy" >&2 || return
     tests/guest/run --kernel 6.1 --memory 1536 --timeout 1500 --cmdline "security=selinux selinux=1 enforcing=0" -- \
         tests/guest/selinux check "$policy" "$PWD/build/release"
+}
+
+agent_in_guest() { # the same with trampolines
+    tests/guest/run --kernel 6.12 --memory 1536 --timeout 1200 -- tests/guest/agent "$AGENT" "$PWD/build/release"
 }
 
 exact() { # the benchmarks' proofs as TAP
@@ -89,6 +95,7 @@ tap_step lint-tidy lint_tidy
 # They wait more than they work. `alone`: what the others do at the same time would be counted too.
 tap_suite cli bats --tap --jobs 10 --filter-tags '!alone' tests/cli
 tap_suite cli-alone bats --tap --filter-tags alone tests/cli
+export AGENT=$PWD/build/agent # the unpacked one
 tap_suite agent bats --tap tests/agent
 tap_suite package bats --tap tests/package
 tap_suite exact exact
@@ -96,6 +103,7 @@ tap_suite exact exact
 if [[ ${1-} != quick ]]; then
     tests/guest/kernels fetch "${kernels[@]}" || echo "not ok 0 - the guests' kernels could not be fetched" >$logs/kernels.tap
     tap_suite guest-selinux selinux &
+    tap_suite guest-agent agent_in_guest &
     for checks in "idle " "contended " "contended preempt=full"; do
         for kernel in "${kernels[@]}"; do
             name=guest-$kernel-${checks// /-}

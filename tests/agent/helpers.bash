@@ -121,12 +121,12 @@ run_agent() { # NAME
     await "$1 answers" curl -fsS -o /dev/null "http://127.0.0.1:${port[$1]}/api/v1/info"
 }
 
-# Until the command succeeds, at most 20 s.
+# Until the command succeeds, at most a minute.
 await() { # WHAT COMMAND…
-    local what=$1 until=$((SECONDS + 20))
+    local what=$1 until=$((SECONDS + 60))
     shift
     until "$@" >/dev/null 2>&1; do
-        ((SECONDS < until)) || { echo "not within 20 s: $what" >&2; tail -20 ./*/log/error.log >&2; return 1; }
+        ((SECONDS < until)) || { echo "not within a minute: $what" >&2; tail -20 ./*/log/error.log >&2; return 1; }
         sleep 0.1
     done
 }
