@@ -1,5 +1,6 @@
 #include "network.h"
 #include <netinet/in.h>
+#include <cstring>
 #include <unordered_set>
 #include <utility>
 #include "connection_table.h"
@@ -46,7 +47,11 @@ Network::Network(const Config& config, const ConnectionMemory& memory, int updat
 }
 
 void Network::hear(const void* news, size_t bytes) {
-    if (bytes == sizeof(connection)) connections_.ended(*static_cast<const connection*>(news));
+    if (bytes == sizeof(connection)) {
+        connection ended;  // the ring buffer aligns it to 8 bytes, not to a cache line
+        std::memcpy(&ended, news, sizeof ended);
+        connections_.ended(ended);
+    }
     if (bytes == sizeof(listening_news)) {
         auto& listens = *static_cast<const listening_news*>(news);
         found_.add_service(listens.net_namespace, IPPROTO_TCP, static_cast<uint16_t>(listens.port));
