@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <csignal>
@@ -95,7 +96,7 @@ struct Release {
 
 }  // namespace
 
-void confine(bool network) {
+void confine(bool network, bool terminal) {
     std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)));
     if (!filter) throw Error("make a filter of system calls: no memory");
     auto allow = [&](int call, std::initializer_list<scmp_arg_cmp> conditions = {}) {
@@ -112,6 +113,9 @@ void confine(bool network) {
         allow(SCMP_SYS(bpf), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(command))});
     for (int signal : {0, SIGABRT})  // is the thread still there; and our own abort()
         allow(SCMP_SYS(tgkill), {SCMP_A2(SCMP_CMP_EQ, static_cast<scmp_datum_t>(signal))});
+    if (terminal)  // its modes and its size, and nothing that types into it
+        for (unsigned long request : {TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ})
+            allow(SCMP_SYS(ioctl), {SCMP_A1(SCMP_CMP_EQ, request)});
     if (network) {
         for (int call : with_network) allow(call);
         for (int family : {AF_NETLINK, AF_INET, AF_INET6})

@@ -3,4 +3,4 @@
 
 // For this process and its children, for good. `network`: it looks at sockets and asks for the names of hosts. What is not
 // allowed fails with ENOSYS, as on a kernel without it. Where the kernel has no such filters, that is said, no more.
-void confine(bool network);
+void confine(bool network, bool terminal);

@@ -119,8 +119,12 @@ void SelfCharts::ask_the_kernel() {
     plugin_bytes_ = static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-void SelfCharts::update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed) {
+void SelfCharts::look() {
     if (ticks_++ % slow == 0) ask_the_kernel();
+}
+
+void SelfCharts::update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed) {
+    look();
     auto attached = [this](Way way) { return static_cast<uint64_t>(attached_[static_cast<int>(way)]); };
     const uint64_t values[][most_dimensions] = {
         {attached(Way::Tracepoint), attached(Way::Trampoline), attached(Way::ProbeMulti), attached(Way::Probe),

@@ -13,6 +13,8 @@ public:
     void define(Writer& out) const;
     void update(Writer& out, const Slots& slots, const Connections* connections, int64_t elapsed);
 
+    void look();  // now and then, at what the kernel knows of our programs; update() does
+
     void ticked(int64_t duration, int64_t late) {
         duration_ = duration, late_ = late;
     }  // microseconds, the last update

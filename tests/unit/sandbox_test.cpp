@@ -23,7 +23,7 @@ bool holds(bool network, const std::function<bool()>& what) {
     pid_t child = fork();
     if (!child) {
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        confine(network);
+        confine(network, false);
         _exit(what() ? 0 : 1);
     }
     int status = 0;
