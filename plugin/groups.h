@@ -24,10 +24,4 @@ inline HookRef hook_ref(int id) {
     throw std::out_of_range("no such hook");
 }
 
-inline const Group& group_of(int counter) {
-    for (const Group& group : groups)
-        if (counter < group.first_counter + group.counters) return group;
-    throw std::out_of_range("no such counter");
-}
-
 const std::string& counter_name(int counter);  // "vfs read calls"

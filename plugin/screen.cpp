@@ -37,23 +37,15 @@ attr_t attributes_of(Screen::Style style) {
 
 }  // namespace
 
-struct Screen::Terminal {
-    struct Delete {
-        void operator()(SCREEN* screen) const { delscreen(screen); }
-    };
-    std::unique_ptr<SCREEN, Delete> screen;
-};
-
 std::unique_ptr<Screen> Screen::open() {
     if (!can_be_drawn_on()) return nullptr;
     std::setlocale(LC_CTYPE, "");
     std::signal(SIGTSTP, SIG_IGN);  // a stopped plugin counts nothing
-    std::unique_ptr<SCREEN, Terminal::Delete> screen(newterm(nullptr, stdout, stdin));
-    if (!screen) return nullptr;
-    return std::unique_ptr<Screen>(new Screen(std::make_unique<Terminal>(std::move(screen))));
+    SCREEN* terminal = newterm(nullptr, stdout, stdin);
+    return terminal ? std::unique_ptr<Screen>(new Screen(terminal)) : nullptr;
 }
 
-Screen::Screen(std::unique_ptr<Terminal> terminal) : terminal_(std::move(terminal)) {
+Screen::Screen(screen* terminal) : terminal_(terminal) {
     cbreak();  // Ctrl-C stays the signal that it is
     noecho();
     nodelay(stdscr, true);
@@ -66,7 +58,10 @@ Screen::Screen(std::unique_ptr<Terminal> terminal) : terminal_(std::move(termina
     resize();
 }
 
-Screen::~Screen() { endwin(); }
+Screen::~Screen() {
+    endwin();
+    delscreen(terminal_);
+}
 
 size_t Screen::rows() const { return static_cast<size_t>(getmaxy(stdscr)); }
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+struct screen;  // of ncurses
+
 class Screen {
 public:
     enum class Style { Plain, Title, Heading, Faint, Alarm };
@@ -23,9 +25,8 @@ public:
     bool has_seen_key(char wanted);                                 // since the last time
 
 private:
-    struct Terminal;
-    explicit Screen(std::unique_ptr<Terminal> terminal);
+    explicit Screen(screen* terminal);
     void put(size_t row, const Line& line) const;
 
-    std::unique_ptr<Terminal> terminal_;
+    screen* terminal_;
 };

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <ctime>
 #include <fstream>
-#include <map>
 #include "log.h"
 
 namespace {
@@ -13,7 +12,7 @@ namespace {
 constexpr size_t most_rows = 10;  // of applications, and of connections
 
 // What a counter is to the reader: of which action, and of what kind.
-enum Sort { Calls, Errors, In, Out, sorts, None = sorts };
+enum Sort { Calls, Errors, In, Out, None };
 struct Meaning {
     Sort sort = None;
     std::string action;
@@ -49,7 +48,7 @@ const std::array<Meaning, COUNTERS>& meanings() {
 std::string last_word(const std::string& text) { return text.substr(text.rfind(' ') + 1); }
 
 struct Rates {
-    std::optional<double> of[sorts];  // empty: not counted
+    std::optional<double> of[None];  // empty: not counted
 
     void add(Sort sort, double a_second) {
         if (sort != None) of[sort] = of[sort].value_or(0) + a_second;
@@ -63,14 +62,16 @@ std::string row_of(const std::string& name, const Rates& rates, const std::strin
 
 // Those by which most of its hooks are attached come first.
 std::string ways_of(const Group& group, const Plan& plan) {
-    std::map<Way, int> hooks;
-    for (const Attachment& a : plan.attachments)
-        if (&hook_ref(a.hook).group == &group) hooks[a.way]++;
-    std::vector<std::pair<int, Way>> by_number;
-    for (auto [way, n] : hooks) by_number.emplace_back(-n, way);
-    std::sort(by_number.begin(), by_number.end());
+    std::array<std::pair<int, Way>, ways> hooks;
+    for (int way = 0; way < ways; way++) {
+        auto is = [&](const Attachment& a) { return &hook_ref(a.hook).group == &group && a.way == Way{way}; };
+        auto n = std::count_if(plan.attachments.begin(), plan.attachments.end(), is);
+        hooks[static_cast<size_t>(way)] = {-static_cast<int>(n), Way{way}};
+    }
+    std::sort(hooks.begin(), hooks.end());
     std::string text;
-    for (auto [n, way] : by_number) text += (text.empty() ? "" : "+") + std::string(name_of(way));
+    for (auto [n, way] : hooks)
+        if (n) text += (text.empty() ? "" : "+") + std::string(name_of(way));
     return text;
 }
 
@@ -82,7 +83,7 @@ std::string scaled(double n, const char* gap) {
         n /= 1000;
         prefix = next;
     }
-    bool whole = n >= 99.95 || n == 0 || (!*prefix && n >= 9.95);
+    bool whole = n >= 99.95 || n <= 0 || (!*prefix && n >= 9.95);
     return fmt::format("{:.{}f}{}{}", n, whole ? 0 : 1, gap, prefix);
 }
 
@@ -124,11 +125,12 @@ void Watch::show(Writer& out, const News& news) {
         if (section.rows.empty()) section.rows.emplace_back("(nothing in this time)");
     cost_ = own_cost(news.seconds);
     totals_before_ = news.totals;
-    title_ = news.seconds ? fmt::format("What programs do with the Linux kernel, {:%H:%M:%S}, over {:.1f} s",
-                                        fmt::localtime(std::time(nullptr)), news.seconds)
-                          : "What programs do with the Linux kernel: counting begins";
+    bool is_first = news.seconds <= 0;
+    title_ = !is_first ? fmt::format("What programs do with the Linux kernel, {:%H:%M:%S}, over {:.1f} s",
+                                     fmt::localtime(std::time(nullptr)), news.seconds)
+                       : "What programs do with the Linux kernel: counting begins";
     if (screen_) return draw();
-    if (!news.seconds) return;
+    if (is_first) return;
     for (const Screen::Line& line : compose(SIZE_MAX))
         out << std::string_view(line.text).substr(0, line.text.find_last_not_of(' ') + 1) << "\n";
     out << "\n";
@@ -144,7 +146,7 @@ void Watch::show_groups(const News& news, const CounterSet& counted) {
             auto c = static_cast<size_t>(n);
             const Meaning& meaning = meanings()[c];
             if (!counted[c] || meaning.sort == None) continue;
-            double rate = news.seconds ? static_cast<double>(news.totals[c] - totals_before_[c]) / news.seconds : 0;
+            double rate = news.rate(news.totals[c] - totals_before_[c]);
             all.add(meaning.sort, rate);
             auto action =
                 std::find_if(actions.begin(), actions.end(), [&](const auto& a) { return a.first == meaning.action; });
@@ -158,40 +160,47 @@ void Watch::show_groups(const News& news, const CounterSet& counted) {
 }
 
 Watch::Section Watch::busiest_apps(const News& news, const CounterSet& counted) {
+    // Bytes of files and of the network each have a column: a write to a socket is in both.
+    struct Column {
+        const Group* group;
+        std::string name;
+        bool operator==(const Column&) const = default;
+    };
+    std::vector<Column> columns;
+    std::array<size_t, COUNTERS> column_of{};
+    for (const Group& group : groups)
+        for (int n = group.first_counter; n < group.first_counter + group.counters; n++) {
+            auto c = static_cast<size_t>(n);
+            const Meaning& meaning = meanings()[c];
+            if (!counted[c] || (meaning.sort != In && meaning.sort != Out)) continue;
+            Column column{&group, last_word(meaning.action)};
+            auto at = std::find(columns.begin(), columns.end(), column);
+            column_of[c] = static_cast<size_t>(at - columns.begin());
+            if (at == columns.end()) columns.push_back(std::move(column));
+        }
+
     struct Row {
         std::string name;
         double calls = 0, errors = 0;
         std::vector<double> bytes;
     };
-    // Bytes of files and of the network each have a column: a write to a socket is in both.
-    std::vector<std::pair<int, std::string>> columns;
-    for (int c = 0; c < COUNTERS; c++) {
-        const Meaning& meaning = meanings()[static_cast<size_t>(c)];
-        if (!counted[static_cast<size_t>(c)] || (meaning.sort != In && meaning.sort != Out)) continue;
-        std::pair column(static_cast<int>(&group_of(c) - groups), last_word(meaning.action));
-        if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
-    }
     std::vector<Row> rows;
+    apps_before_.resize(news.apps->size());
     for (size_t i = 0; i < news.apps->size(); i++) {
         const Member& app = (*news.apps)[i];
-        if (apps_before_.size() <= i) apps_before_.emplace_back();
         Row row{.name = harmless(app.name), .bytes = std::vector<double>(columns.size())};
-        for (int n = 0; n < COUNTERS; n++) {
-            auto c = static_cast<size_t>(n);
-            const Meaning& meaning = meanings()[c];
-            if (!counted[c] || meaning.sort == None || !news.seconds) continue;
-            double rate = static_cast<double>(app.totals[c] - apps_before_[i][c]) / news.seconds;
-            std::pair column(static_cast<int>(&group_of(n) - groups), last_word(meaning.action));
-            if (meaning.sort == Calls)
-                row.calls += rate;
-            else if (meaning.sort == Errors)
-                row.errors += rate;
-            else
-                row.bytes[static_cast<size_t>(std::find(columns.begin(), columns.end(), column) - columns.begin())] +=
-                    rate;
+        for (size_t c = 0; c < COUNTERS; c++) {
+            double rate = news.rate(app.totals[c] - apps_before_[i][c]);
+            switch (counted[c] ? meanings()[c].sort : None) {
+                case Calls: row.calls += rate; break;
+                case Errors: row.errors += rate; break;
+                case In:
+                case Out: row.bytes[column_of[c]] += rate; break;
+                case None: break;
+            }
         }
         apps_before_[i] = app.totals;
-        if (row.calls || row.errors) rows.push_back(std::move(row));
+        if (row.calls + row.errors > 0) rows.push_back(std::move(row));
     }
     size_t shown = std::min(rows.size(), most_rows);
     std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(shown), rows.end(),
@@ -222,25 +231,22 @@ Watch::Section Watch::busiest_connections(const News& news) {
     Section section{
         fmt::format("{:<19}{:<15}{:>10}{:>10}  {}", "Top connections", "service", "receive", "send", "with"), {}};
     for (const Connection* c : busiest) {
-        auto rate = [&](uint64_t bytes) {
-            return bytes_text(news.seconds ? static_cast<double>(bytes) / news.seconds : 0);
-        };
         bool inbound = c->direction == Direction::Inbound,
              is_known = c->remote != Address{} && c->remote != Address::v4(0);
         std::string service = inbound || is_known ? harmless(c->service) : "?";
         service += c->protocol == IPPROTO_TCP ? "/TCP" : "/UDP";
-        section.rows.push_back(fmt::format("{:<18.18} {:<15.15}{:>10}{:>10}  {} {}",
-                                           c->process.empty() ? "?" : harmless(c->process), service,
-                                           rate(*c->bytes_received), rate(*c->bytes_sent), inbound ? "from" : "to",
-                                           is_known  ? c->remote.text()
-                                           : inbound ? "many"
-                                                     : "?"));
+        section.rows.push_back(fmt::format(
+            "{:<18.18} {:<15.15}{:>10}{:>10}  {} {}", c->process.empty() ? "?" : harmless(c->process), service,
+            bytes_text(news.rate(*c->bytes_received)), bytes_text(news.rate(*c->bytes_sent)), inbound ? "from" : "to",
+            is_known  ? c->remote.text()
+            : inbound ? "many"
+                      : "?"));
     }
     return section;
 }
 
 std::string Watch::own_cost(double seconds) {
-    double cpu = cpu_seconds(), percent = seconds ? 100 * (cpu - cpu_before_) / seconds : 0;
+    double cpu = cpu_seconds(), percent = seconds > 0 ? 100 * (cpu - cpu_before_) / seconds : 0;
     cpu_before_ = cpu;
     double size = 0, resident = 0;
     std::ifstream("/proc/self/statm") >> size >> resident;

@@ -29,6 +29,8 @@ public:
         const Counters& totals;               // of the whole system; they never fall
         const std::deque<Member>* apps;       // null: they are not told apart
         std::vector<Connection> connections;  // those that moved something, and how much
+
+        double rate(uint64_t n) const { return seconds > 0 ? static_cast<double>(n) / seconds : 0; }
     };
     void show(Writer& out, const News& news);  // `out` gets it where there is no screen
 
