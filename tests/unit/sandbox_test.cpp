@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -19,11 +20,11 @@
 namespace {
 
 // Whether it holds in a confined child.
-bool holds(bool network, const std::function<bool()>& what) {
+bool holds(bool network, const std::function<bool()>& what, bool terminal = false) {
     pid_t child = fork();
     if (!child) {
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        confine(network, false);
+        confine(network, terminal);
         _exit(what() ? 0 : 1);
     }
     int status = 0;
@@ -64,6 +65,11 @@ TEST(Sandbox, LetsItDoNothingElse) {
                errno == ENOSYS;
     }));
     EXPECT_TRUE(holds(false, [] { return refused(socket(AF_INET, SOCK_DGRAM, 0)); }));
+    EXPECT_TRUE(holds(false, [] { return refused(ioctl(0, TCGETS, nullptr)); }));
+    EXPECT_TRUE(holds(
+        false, [] { return !refused(ioctl(0, TCGETS, nullptr)); }, true));
+    EXPECT_TRUE(holds(
+        false, [] { return refused(ioctl(0, TIOCSTI, "x")); }, true));
     EXPECT_TRUE(holds(false, [] { return refused(syscall(SYS_setns, 0, 0)); }));
 }
 
