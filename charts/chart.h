@@ -80,6 +80,7 @@ struct Share {
 struct Group {
     const char* name;
     const char* module;  // as the agent shows it
+    const char* title;   // as a person is told
     std::span<const Hook> hooks;
     std::span<const Chart> charts;
     std::span<const Share> shares;

@@ -5,26 +5,27 @@
 #include "process.h"
 #include "socket.h"
 
-// A group: its name, the module that the agent shows. The first groups' counters lie in a slot's first cache line.
-#define GROUPS(GROUP)              \
-    GROUP(vfs, "vfs")              \
-    GROUP(file, "filedescriptor")  \
-    GROUP(process, "process")      \
-    GROUP(socket, "socket")
+// A group: its name, the module that the agent shows, what it is to somebody who watches. The first groups' counters lie
+// in a slot's first cache line.
+#define GROUPS(GROUP)                                    \
+    GROUP(vfs, "vfs", "File reads, writes")              \
+    GROUP(file, "filedescriptor", "File opens, closes")  \
+    GROUP(process, "process", "Processes, threads")      \
+    GROUP(socket, "socket", "Network: TCP, UDP")
 
-#define COUNTER_RANGE(group, module) group##_base, group##_last = group##_base + group##_counters - 1,
-#define HOOK_RANGE(group, module) group##_hook_base, group##_hook_last = group##_hook_base + group##_hooks - 1,
-#define GROUP_ID(group, module) group##_group,
+#define COUNTER_RANGE(group, ...) group##_base, group##_last = group##_base + group##_counters - 1,
+#define HOOK_RANGE(group, ...) group##_hook_base, group##_hook_last = group##_hook_base + group##_hooks - 1,
+#define GROUP_ID(group, ...) group##_group,
 enum { GROUPS(COUNTER_RANGE) COUNTERS };
 enum { GROUPS(HOOK_RANGE) HOOKS };
 enum { GROUPS(GROUP_ID) GROUP_COUNT };
 
 #ifdef __cplusplus
-#define HOOK_TABLE(group, module) inline constexpr Hook group##_hook_table[] = {HOOK_ROWS(group)};
+#define HOOK_TABLE(group, ...) inline constexpr Hook group##_hook_table[] = {HOOK_ROWS(group)};
 GROUPS(HOOK_TABLE)
 
-#define GROUP_ROW(group, module) \
-    {#group, module, group##_hook_table, group##_charts, group##_shares, group##_base, group##_counters, group##_hook_base, \
+#define GROUP_ROW(group, module, title) \
+    {#group, module, title, group##_hook_table, group##_charts, group##_shares, group##_base, group##_counters, group##_hook_base, \
      TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK))},
 inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
 #endif

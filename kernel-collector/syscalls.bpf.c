@@ -18,8 +18,8 @@
 #define PLAIN_32(group, hook, kind, functions, syscalls, ...) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
 #define ALSO_64(group, hook, of, kind, functions, syscalls, ...) EACH(NUMBER_64, HOOK_ID(group, hook), UNWRAP syscalls)
 #define ALSO_32(group, hook, of, kind, functions, syscalls, ...) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
-#define TABLE_64(group, module) group##_HOOKS(PLAIN_64, ALSO_64, BY_HAND, PLAIN_64, BY_HAND)
-#define TABLE_32(group, module) group##_HOOKS(PLAIN_32, ALSO_32, BY_HAND, PLAIN_32, BY_HAND)
+#define TABLE_64(group, ...) group##_HOOKS(PLAIN_64, ALSO_64, BY_HAND, PLAIN_64, BY_HAND)
+#define TABLE_32(group, ...) group##_HOOKS(PLAIN_32, ALSO_32, BY_HAND, PLAIN_32, BY_HAND)
 
 #define NUMBERS 512     // a power of 2
 #define X32 0x40000000u // marks the calls of the x32 ABI; those that have numbers of their own are not counted
@@ -33,7 +33,7 @@ static const __u8 hooks_32[NUMBERS] = {GROUPS(TABLE_32)};
 		CALLED_##kind(group, of);   \
 		RETURNED_##kind(group, of); \
 		break;
-#define CASES(group, module) group##_HOOKS(PLAIN_CASE, ALSO_CASE, BY_HAND, BY_HAND, BY_HAND)
+#define CASES(group, ...) group##_HOOKS(PLAIN_CASE, ALSO_CASE, BY_HAND, BY_HAND, BY_HAND)
 
 // For clone3 the flags are the first word of what the first argument points to; it was just read from there.
 static __always_inline bool makes_thread(const struct pt_regs *regs, bool compat, __u32 number)

@@ -405,6 +405,10 @@ bool check_counters(const Config& config, Programs& programs) {
     CounterSet counting = programs.plan().counted(config);
     Workload workload(programs, counting);
     bool all_right = true;
+    fmt::print(
+        "Work is made of which it is known how many calls and bytes it is, and compared with what is counted. "
+        "`missed`\n"
+        "are calls of which the kernel itself says that it did not show them.\n\n");
     std::array<Line, COUNTERS> lines;
     Programs::Statistics before = programs.statistics();
 

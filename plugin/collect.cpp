@@ -21,6 +21,7 @@
 #include "self.h"
 #include "share_charts.h"
 #include "slots.h"
+#include "watch.h"
 #include "writer.h"
 
 namespace {
@@ -62,14 +63,23 @@ public:
             network_.emplace(config, programs.connections(), run.update_every, root_,
                              processes_ ? &*processes_ : nullptr,
                              [this](Owner who, int counter, uint64_t n) { slots_.credit(who, counter, n); });
+        if (run.watch) {
+            if (network_) network_->track();
+            watch_.emplace(programs, config);
+            has_keys_ = has_screen() && isatty(STDIN_FILENO);
+        }
         programs_.listen([this](const void* news, size_t bytes) { hear(news, bytes); });
         poll_ = check(epoll_create1(EPOLL_CLOEXEC), "create the event loop");
         sigset_t set = ending_signals();
+        if (watch_) {
+            sigaddset(&set, SIGWINCH);
+            sigprocmask(SIG_BLOCK, &set, nullptr);
+        }
         signals_ = check(signalfd(-1, &set, SFD_CLOEXEC), "watch the signals");
         watch(signals_);
         watch(programs.news_fd());
         if (network_ && network_->names_fd() >= 0) watch(network_->names_fd());
-        if (is_pipe(STDIN_FILENO)) watch(STDIN_FILENO);
+        if (is_pipe(STDIN_FILENO) || has_keys_) watch(STDIN_FILENO);
         // A reader that has stopped reading must not keep us from ending.
         if (is_pipe(STDOUT_FILENO)) fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
     }
@@ -81,16 +91,14 @@ public:
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
+    bool has_screen() const { return watch_ && watch_->has_screen(); }
+
     void run() {
-        charts_.define(out_);
-        if (run_.agent.functions() && processes_)
-            out_ << run_.agent.function_line("ebpf-processes", process_table_help);
-        if (run_.agent.functions() && network_)
-            out_ << run_.agent.function_line("ebpf-connections", connection_table_help);
-        if (run_.agent.self_charts()) SelfCharts::define(out_, config_, run_.update_every);
-        write();
+        if (watch_)
+            begin_watching();
+        else
+            begin_printing();
         malloc_trim(0);  // the kernel's type information was in there, and all of /proc
-        plan_next();
         while (!end_) {
             if (!calls_.empty() && clock_ns(CLOCK_MONOTONIC) >= answer_at_) answer();
             if (network_ && network_->is_looking()) look_at_sockets();
@@ -113,6 +121,25 @@ public:
     }
 
 private:
+    void begin_printing() {
+        charts_.define(out_);
+        if (run_.agent.functions() && processes_)
+            out_ << run_.agent.function_line("ebpf-processes", process_table_help);
+        if (run_.agent.functions() && network_)
+            out_ << run_.agent.function_line("ebpf-connections", connection_table_help);
+        if (run_.agent.self_charts()) SelfCharts::define(out_, config_, run_.update_every);
+        write();
+        plan_next();
+    }
+
+    void begin_watching() {
+        fold(false);
+        last_ = clock_ns(CLOCK_MONOTONIC);
+        show(slots_.totals(), 0);
+        plan_next();
+        if (int64_t interval = run_.update_every * second; next_ - last_ < interval / 2) next_ += interval;
+    }
+
     // For whom each process counts.
     void tell_apart() {
         std::string proc = root_ + "/proc";
@@ -197,6 +224,8 @@ private:
     void happened(const epoll_event& event) {
         if (event.data.fd == signals_)
             take_signal();
+        else if (event.data.fd == STDIN_FILENO && has_keys_)
+            end_ |= event.events & (EPOLLHUP | EPOLLERR) || watch_->is_told_to_end();
         else if (event.data.fd == STDIN_FILENO)
             read_command();
         else if (event.data.fd == STDOUT_FILENO)
@@ -210,7 +239,9 @@ private:
     void take_signal() {
         signalfd_siginfo signal;
         if (read(signals_, &signal, sizeof signal) != sizeof signal) return;
-        if (signal.ssi_signo != SIGHUP)
+        if (signal.ssi_signo == SIGWINCH)
+            watch_->resize();
+        else if (signal.ssi_signo != SIGHUP || has_screen())  // whose terminal is gone
             end_ = true;
         else if (processes_) {
             fold(false);  // by the old rules
@@ -325,11 +356,10 @@ private:
         for (size_t c = 0; c < totals.size(); c++) totals[c] += self_.missed_calls()[c];
         int64_t elapsed = last_ ? (begin - last_) / 1000 : 0;
         last_ = begin;
-        charts_.update(out_, totals, elapsed);
-        for (ShareCharts& shares : shares_) shares.update(out_, elapsed, begin, self_.missed_calls());
-        if (network_) network_->update(out_, elapsed, begin);
-        if (run_.agent.self_charts())
-            self_.update(out_, slots_, network_ ? &network_->connections() : nullptr, elapsed);
+        if (watch_)
+            show(totals, elapsed);
+        else
+            print(totals, elapsed, begin);
         int64_t late = begin - next_;
         plan_next();
         write();
@@ -363,16 +393,33 @@ private:
     void leave_out(size_t group) {
         fold(true);
         if (group == socket_group) {
-            network_->retire(out_);
+            if (!watch_) network_->retire(out_);
             network_.reset();
         }
         programs_.leave_out(group, "left out because of the limits in ebpf.conf");
+        self_.replanned();
+        malloc_trim(0);
+        if (watch_) return;
         CounterSet counted = programs_.plan().counted(config_);
         charts_.retire(out_, counted);
         for (ShareCharts& shares : shares_) shares.retire(out_, counted);
-        self_.replanned();
-        malloc_trim(0);
         write();
+    }
+
+    void print(const Counters& totals, int64_t elapsed, int64_t now) {
+        charts_.update(out_, totals, elapsed);
+        for (ShareCharts& shares : shares_) shares.update(out_, elapsed, now, self_.missed_calls());
+        if (network_) network_->update(out_, elapsed, now);
+        if (run_.agent.self_charts())
+            self_.update(out_, slots_, network_ ? &network_->connections() : nullptr, elapsed);
+    }
+
+    void show(const Counters& totals, int64_t elapsed) {
+        if (network_) network_->look_again(last_);
+        watch_->show(out_, {.seconds = static_cast<double>(elapsed) / 1e6,
+                            .totals = totals,
+                            .apps = config_.apps ? &processes_->apps() : nullptr,
+                            .connections = network_ ? network_->moved() : std::vector<Connection>{}});
     }
 
     Programs& programs_;
@@ -389,11 +436,13 @@ private:
     std::optional<Cgroups> cgroups_;
     std::optional<Processes> processes_;
     std::deque<ShareCharts> shares_;
+    std::optional<Watch> watch_;
     std::vector<moved_news> moved_;
     std::vector<std::string> calls_;        // transactions that wait for the table of processes
     int64_t answered_ = 0, answer_at_ = 0;  // 0: counts of processes are not gathered
     int poll_ = -1, signals_ = -1;
     std::string command_;
+    bool has_keys_ = false;  // standard input is the keyboard of the screen
     bool end_ = false, waiting_for_room_ = false;
     int64_t next_ = 0, last_ = 0, swept_ = clock_ns(CLOCK_MONOTONIC);
     long ticks_ = 0;
@@ -409,7 +458,10 @@ void hold_signals() {
 
 void collect(const Config& config, Programs& programs, const Run& run) try {
     Loop loop(config, programs, run);
-    Tasks tasks{.identities = config.identities(), .network = config.group_on[socket_group], .timing = config.timed()};
+    Tasks tasks{.identities = config.identities(),
+                .network = config.group_on[socket_group],
+                .timing = config.timed(),
+                .terminal = loop.has_screen()};
     drop_privileges(tasks);
     confine(tasks);
     loop.run();

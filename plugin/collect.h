@@ -6,6 +6,7 @@
 struct Run {
     int update_every = 1;  // seconds
     long ticks = 0;        // updates to print, then end; 0: until told to
+    bool watch = false;    // for a person, not for the agent
     Agent agent;           // whom to speak to
 };
 

@@ -34,6 +34,10 @@ public:
     };
     static constexpr uint32_t no_row = UINT32_MAX;
     void listen(Audience audience) { audience_ = std::move(audience); }
+    void also_tell(std::function<void(const connection&, const Traffic& since_last)> moved) {  // from now on
+        audience_.moved = [first = std::move(audience_.moved), then = std::move(moved)](
+                              uint32_t row, const connection& c, const Traffic& n) { first(row, c, n), then(c, n); };
+    }
 
     // Folds the rows that are marked; `everything`: all. now: ns of CLOCK_MONOTONIC.
     void fold(int64_t now, bool everything = false);

@@ -60,6 +60,8 @@ public:
         if (verdict.passes) write({severity, text, at});
     }
 
+    void redirect(LineReader to) { redirected_ = std::move(to); }
+
 private:
     void open_journal(const std::string& path) {
         sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
@@ -80,16 +82,23 @@ private:
         }
         // Nobody can be told of an error here; in one piece, so that the lines of several plugins do not mix.
         std::string line = form_(message) + "\n";
+        if (redirected_) return redirected_(line);
         [[maybe_unused]] ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
     }
 
     std::string (*form_)(const Message&) = plain;
+    LineReader redirected_;
     bool silent_ = false;
     int journal_ = -1;
     int least_ = least_priority(environment("NETDATA_LOG_LEVEL"));
     Throttle throttle_{std::atol(environment("NETDATA_ERRORS_THROTTLE_PERIOD").c_str()),
                        std::atol(environment("NETDATA_ERRORS_PER_PERIOD").c_str())};
 };
+
+Log& the_log() {
+    static Log log;
+    return log;
+}
 
 }  // namespace
 
@@ -137,7 +146,6 @@ Throttle::Verdict Throttle::ask(int64_t now) {
     return {++count_ <= most_, left_out};
 }
 
-void log_line(Severity severity, const std::string& text) {
-    static Log log;
-    log.say(severity, text);
-}
+void log_line(Severity severity, const std::string& text) { the_log().say(severity, text); }
+
+void redirect_log(LineReader to) { the_log().redirect(std::move(to)); }

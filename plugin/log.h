@@ -1,6 +1,7 @@
 // The forms that a message on stderr has, by what the agent asks for, and how many of them there may be.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include "error.h"
@@ -15,6 +16,10 @@ std::string plain(const Message& message);    // as in the error.log of agents b
 std::string logfmt(const Message& message);   // key=value, for agents since
 std::string json(const Message& message);     // an object, likewise
 std::string journal(const Message& message);  // the native protocol of systemd's journal
+
+// Who gets the lines that would go to stderr, while somebody draws there; {}: nobody any more.
+using LineReader = std::function<void(const std::string& line)>;
+void redirect_log(LineReader to);
 
 // At most so many messages in each period, as the agent does with its own.
 class Throttle {

@@ -19,7 +19,7 @@ struct Options {
     std::string ticks;
     bool entry = false, returns = false, global = false, all = false;
     bool group[GROUP_COUNT] = {};
-    bool plan = false, check = false, what_counts = false, once = false;
+    bool watch = false, plan = false, check = false, what_counts = false, once = false;
     std::vector<std::string> unknown;
 };
 
@@ -51,6 +51,7 @@ Config configure(const Options& options) {
     if (!options.attach.empty()) set("attach", options.attach, "--attach");
     if (options.entry) config.load_mode = LoadMode::Entry;
     if (options.returns) config.load_mode = LoadMode::Return;
+    if (options.watch) config.viewer_program = false;  // it only draws charts
     if (options.global) config.apps = config.cgroups = false;
     bool any = options.all;
     for (bool on : options.group) any |= on;
@@ -63,10 +64,14 @@ Config configure(const Options& options) {
 }
 
 void print_plan(const Kernel& kernel, const Plan& plan) {
-    fmt::print("{:<20} {:<14} {:<24} {}\n", "hook", "way", "where", "program");
+    static constexpr char line[] = "{:<25} {:<13} {:<22} {}\n";
+    fmt::print(
+        "A hook is a place in the kernel where something is counted; the way is how the kernel calls our program\n"
+        "there. Without a way (-) it is not counted, and it is said why.\n\n");
+    fmt::print(line, "hook", "way", "function or event", "program");
     for (const Attachment& a : plan.attachments)
-        fmt::print("{:<20} {:<14} {:<24} {}\n", hook_ref(a.hook).name(), name_of(a.way), a.target, a.program());
-    for (const Missing& m : plan.missing) fmt::print("{:<20} {:<14} {}\n", hook_ref(m.hook).name(), "-", m.why);
+        fmt::print(line, hook_ref(a.hook).name(), name_of(a.way), a.target, a.program());
+    for (const Missing& m : plan.missing) fmt::print("{:<25} {:<13} {}\n", hook_ref(m.hook).name(), "-", m.why);
     for (const auto& [way, why] : kernel.refused) fmt::print("No {}: {}\n", name_of(way), why);
 }
 
@@ -94,7 +99,7 @@ void explain(const Config& config) {
     fmt::print(
         stderr,
         "ebpf.plugin counts what programs do with the kernel and prints it for Netdata every {} s: first the charts,\n"
-        "then their values. Ctrl-C ends it and leaves nothing behind. --plan shows what it hooks, --check tests it.\n",
+        "then their values. Ctrl-C ends it and leaves nothing behind. --watch shows the same to people.\n",
         config.update_every);
 }
 
@@ -119,7 +124,7 @@ int run(const Options& options) {
     Config config = configure(options);
     bool any = false;
     for (bool on : config.group_on) any |= on;
-    bool by_hand = options.plan || options.check || options.what_counts;
+    bool by_hand = options.watch || options.plan || options.check || options.what_counts;
     constexpr const char* nothing = "all groups are switched off: set one of [ebpf programs] in ebpf.conf to yes";
     if (!any) return by_hand ? throw Error(nothing) : disable(nothing);
 
@@ -140,9 +145,10 @@ int run(const Options& options) {
         announce(programs);
         if (std::string lacking = lacking_privileges(); !lacking.empty())
             log(Severity::Warning, "lacks {}: {}", lacking, privileges_advice());
-        explain(config);
+        if (!options.watch) explain(config);
         Run run;
         run.update_every = config.update_every;
+        run.watch = options.watch;
         run.ticks = options.once ? 1 : 0;
         if (!options.ticks.empty() && (run.ticks = std::atol(options.ticks.c_str())) <= 0)
             log(Severity::Warning, "--ticks `{}` is not understood: a whole number from 1; running until told to end",
@@ -165,25 +171,31 @@ int main(int argc, char** argv) try {
     open_standard_files();
     Options o;
     CLI::App app(
-        "Counts what programs do with the Linux kernel, for Netdata. Started by the agent, or by hand as root.",
+        "Counts what programs do with the Linux kernel, for Netdata: small programs (eBPF) that the kernel runs at its "
+        "own\n"
+        "functions and events count each call. Started by the agent, or by hand as root; to look at it, use --watch.",
         "ebpf.plugin");
     app.set_version_flag("-v,--version", "ebpf.plugin " EBPF_PLUGIN_VERSION);
     app.add_option("update_every", o.update_every, "Seconds between updates (1); the configuration's value goes before")
         ->option_text("[SECONDS]");
-    app.add_flag("-e,--entry", o.entry, "Load mode entry: calls and bytes");
-    app.add_flag("-r,--return", o.returns, "Load mode return: errors too");
-    app.add_flag("-g,--global", o.global, "No charts for each application and cgroup");
+    app.add_flag("--watch", o.watch,
+                 "Show live, on this terminal, what programs do; q ends it. Into a file or a pipe: as lines");
+    app.add_flag("--plan", o.plan, "Print where the kernel would be hooked, how, and what cannot be and why, and end");
+    app.add_flag("--check", o.check,
+                 "Test every counter against work whose amount is known, and end with status 0 if all are exact");
+    app.add_flag("-e,--entry", o.entry, "Count calls and bytes (load mode entry, the default)");
+    app.add_flag("-r,--return", o.returns, "Count errors too (load mode return)");
+    app.add_flag("-g,--global", o.global, "The whole system only, not each application, container and service");
     app.add_flag("-a,--all", o.all, "All groups");
     app.add_flag("-p,--process", o.group[process_group],
                  "Processes and threads; once a group is named, only those named run");
     app.add_flag("--filedescriptor", o.group[file_group], "Files opened and closed");
-    app.add_flag("--vfs", o.group[vfs_group], "The virtual file system: reads, writes, removals");
+    app.add_flag("--vfs", o.group[vfs_group], "What is done with files: reads, writes, opens, removals");
     app.add_flag("-n,--net", o.group[socket_group], "TCP and UDP: calls, bytes, connections");
     app.add_option("--config", o.config_file, "Read this file instead of ebpf.conf")->option_text("FILE");
-    app.add_option("--attach", o.attach, "How to attach: auto, trampoline, probe or syscalls")->option_text("WAY");
-    app.add_flag("--plan", o.plan, "Print what would be attached where, and why not, and end");
-    app.add_flag("--check", o.check,
-                 "Test every counter against work whose amount is known, and end with status 0 if all are exact");
+    app.add_option("--attach", o.attach,
+                   "How to hook the kernel: auto (the cheapest way that it has), trampoline, probe or syscalls")
+        ->option_text("WAY");
     app.add_flag("--what-counts", o.what_counts, "Print what each kind of system call adds to each counter, and end");
     app.add_flag("--once", o.once, "End after one update");
     app.add_option("--ticks", o.ticks, "End after that many updates")->option_text("N");

@@ -59,13 +59,50 @@ void Network::hear(const void* news, size_t bytes) {
 }
 
 void Network::update(Writer& out, int64_t elapsed, int64_t now) {
-    if (viewer_) viewer_->update(out, elapsed, now);
-    if (!viewer_ || is_looking() || now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
+    if (!viewer_) return;
+    viewer_->update(out, elapsed, now);
+    look_again(now);
+}
+
+void Network::look_again(int64_t now) {
+    if (is_looking() || now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
     connections_.forget_moved();
     refreshed_ = now;
     rows_ = rows_by_ends();
     looking_for_ = Refreshed;
     sockets_.begin(alive, processes_in_);
+}
+
+void Network::track() {
+    connections_.also_tell([this](const connection& c, const Traffic& n) {
+        bool inbound = found_.is_inbound(c);
+        SocketKey key = key_of(c);
+        key.local = {};
+        (inbound ? key.remote_port : key.local_port) = 0;
+        Moved& moved = moved_[key];
+        moved.bytes_sent += n.bytes_sent;
+        moved.bytes_received += n.bytes_received;
+        moved.tgid = c.tgid;
+        moved.inbound = inbound;
+    });
+}
+
+std::vector<Connection> Network::moved() {
+    std::vector<Connection> all;
+    for (const auto& [key, moved] : std::exchange(moved_, {})) {
+        Connection c{.protocol = key.protocol,
+                     .direction = moved.inbound ? Direction::Inbound : Direction::Outbound,
+                     .remote = key.remote,
+                     .local_port = key.local_port,
+                     .remote_port = key.remote_port,
+                     .bytes_sent = moved.bytes_sent,
+                     .bytes_received = moved.bytes_received,
+                     .net_namespace = key.net_namespace};
+        if (moved.tgid) c.tgid = moved.tgid;
+        describe(c);
+        all.push_back(std::move(c));
+    }
+    return all;
 }
 
 void Network::remember_process(const connection& c) {
@@ -123,6 +160,16 @@ uint32_t Network::row_of(const Socket& s, const RowsByEnds& rows) const {
     return row == rows.end() ? Connections::no_row : row->second;
 }
 
+// What its port and its process are called.
+void Network::describe(Connection& c) const {
+    c.service = services_.name(c.direction == Direction::Outbound ? c.remote_port : c.local_port, c.protocol);
+    if (auto known = c.tgid && processes_ ? processes_->row(*c.tgid) : std::nullopt) {
+        c.process = known->process.comm;
+        c.application = known->app.name;
+        c.cgroup = processes_->cgroup_name(known->process);
+    }
+}
+
 // The sockets, with what their rows know of them.
 std::vector<Connection> Network::live_connections(int64_t now) const {
     RowsByEnds rows = rows_by_ends();
@@ -149,7 +196,6 @@ std::vector<Connection> Network::live_connections(int64_t now) const {
         c.direction = s.state == TcpState::Listen ? Direction::Listening
                       : inbound                   ? Direction::Inbound
                                                   : Direction::Outbound;
-        c.service = services_.name(c.direction == Direction::Outbound ? s.remote_port : s.local_port, s.protocol);
         if (s.tcp) {
             c.bytes_sent = s.tcp->bytes_sent;
             c.bytes_received = s.tcp->bytes_received;
@@ -170,11 +216,7 @@ std::vector<Connection> Network::live_connections(int64_t now) const {
             c.tgid = row->tgid;
         else if (auto owner = owners.find(s.inode); owner != owners.end())
             c.tgid = owner->second;
-        if (auto known = c.tgid && processes_ ? processes_->row(*c.tgid) : std::nullopt) {
-            c.process = known->process.comm;
-            c.application = known->app.name;
-            c.cgroup = processes_->cgroup_name(known->process);
-        }
+        describe(c);
         all.push_back(std::move(c));
     }
     return all;

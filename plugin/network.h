@@ -20,6 +20,11 @@ public:
     void retire(Writer& out) const {                         // likewise
         if (viewer_) viewer_->retire(out);
     }
+    void look_again(int64_t now);  // if it is time, at what the kernel has sent meanwhile; update() does
+
+    // For somebody who watches. Connections of one process with one service of a host are one here.
+    void track();
+    std::vector<struct Connection> moved();  // those that moved something, and how much, since the last call
 
     int names_fd() const { return viewer_ ? viewer_->names_fd() : -1; }
     void hear_names() { viewer_->hear_names(); }
@@ -43,6 +48,7 @@ private:
     uint32_t row_of(const Socket& s, const RowsByEnds& rows) const;  // Connections::no_row if it has none
     void remember_process(const connection& c);
     void refresh(const Socket& s);
+    void describe(struct Connection& c) const;
     std::vector<struct Connection> live_connections(int64_t now) const;
 
     const std::string proc_;
@@ -60,4 +66,10 @@ private:
     std::pair<uint64_t, uint32_t*> last_process_{};  // the one that was last needed
     std::vector<std::string> calls_;                 // transactions that wait
     std::unordered_map<uint64_t, Socket> listed_;    // by cookie: one may be told twice
+    struct Moved {
+        uint64_t bytes_sent = 0, bytes_received = 0;
+        uint32_t tgid = 0;
+        bool inbound = false;
+    };
+    std::unordered_map<SocketKey, Moved> moved_;  // while they are tracked
 };

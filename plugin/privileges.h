@@ -27,6 +27,7 @@ struct Tasks {                // of the running plugin, beside counting
     bool identities = false;  // tells whose counts they are
     bool network = false;     // looks at sockets, in other network namespaces too
     bool timing = false;      // has the kernel time the programs
+    bool terminal = false;    // draws on it
 };
 // Gives up, for good, what those tasks do not need.
 void drop_privileges(Tasks tasks);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <csignal>
@@ -114,6 +115,9 @@ void confine(Tasks tasks) {
     for (int signal : {0, SIGABRT})  // is the thread still there; and our own abort()
         allow(SCMP_SYS(tgkill), {SCMP_A2(SCMP_CMP_EQ, static_cast<scmp_datum_t>(signal))});
     if (tasks.timing) allow(SCMP_SYS(bpf), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(BPF_ENABLE_STATS))});
+    if (tasks.terminal)  // its modes and its size, and nothing that types into it
+        for (unsigned long request : {TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ})
+            allow(SCMP_SYS(ioctl), {SCMP_A1(SCMP_CMP_EQ, request)});
     if (tasks.network) {
         for (int call : with_network) allow(call);
         for (int family : {AF_NETLINK, AF_INET, AF_INET6})

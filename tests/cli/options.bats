@@ -4,7 +4,7 @@ load helpers
 
 @test "--help and --version" {
     run -0 "$plugin" --help
-    for option in --entry --return --global --process --filedescriptor --vfs --config --attach --plan --check --once --ticks; do
+    for option in --entry --return --global --process --filedescriptor --vfs --config --attach --watch --plan --check --once --ticks; do
         [[ $output == *$option* ]]
     done
     run -0 "$plugin" --version

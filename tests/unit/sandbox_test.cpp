@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -65,6 +66,9 @@ TEST(Sandbox, LetsItDoNothingElse) {
     }));
     EXPECT_TRUE(holds({}, [] { return refused(socket(AF_INET, SOCK_DGRAM, 0)); }));
     EXPECT_TRUE(holds({}, [] { return refused(syscall(SYS_setns, 0, 0)); }));
+    EXPECT_TRUE(holds({}, [] { return refused(ioctl(0, TCGETS, nullptr)); }));
+    EXPECT_TRUE(holds({.terminal = true}, [] { return !refused(ioctl(0, TCGETS, nullptr)); }));
+    EXPECT_TRUE(holds({.terminal = true}, [] { return refused(ioctl(0, TIOCSTI, "x")); }));
 }
 
 }  // namespace
