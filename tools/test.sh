@@ -65,7 +65,7 @@ guest() { # KERNEL CHECKS COMMAND-LINE
         tests/guest/checks "$PWD/build/release" "$2"
 }
 
-selinux() {
+selinux_in_guest() {
     local policy=${EBPF_GUEST_CACHE:-/var/cache/ebpf-plugin-guests}/selinux
     tests/guest/selinux prepare "$policy" >&2 || return
     tests/guest/run --kernel 6.1 --memory 1536 --timeout 1500 --cmdline "security=selinux selinux=1 enforcing=0" -- \
@@ -91,26 +91,35 @@ tap_suite unit-asan gtest build/asan/tests/unit
 tap_suite fuzz fuzz
 tap_step lint-shell lint_shell
 tap_step lint-format lint_format
-tap_step lint-tidy lint_tidy
-# They wait more than they work. `alone`: what the others do at the same time would be counted too.
+tap_step lint-tidy nice -n 19 bash -c "$(declare -f lint_tidy); lint_tidy" & # beside those that wait more than they work
+# `alone`: what the others do at the same time would be counted too.
 tap_suite cli bats --tap --jobs 10 --filter-tags '!alone' tests/cli
 tap_suite cli-alone bats --tap --filter-tags alone tests/cli
 export AGENT=$PWD/build/agent # the unpacked one
 tap_suite agent bats --tap tests/agent
 tap_suite package bats --tap tests/package
 tap_suite exact exact
+wait
 
 if [[ ${1-} != quick ]]; then
     tests/guest/kernels fetch "${kernels[@]}" || echo "not ok 0 - the guests' kernels could not be fetched" >$logs/kernels.tap
-    tap_suite guest-selinux selinux &
-    tap_suite guest-agent agent_in_guest &
-    for checks in "idle " "contended " "contended preempt=full"; do
-        for kernel in "${kernels[@]}"; do
-            name=guest-$kernel-${checks// /-}
-            (($(jobs -rp | wc -l) < at_once)) || wait -n
-            tap_suite "${name%-}" guest "$kernel" "${checks%% *}" "${checks#* }" &
-        done
-    done
+    # The longest first. The programs are compiled three times, for kernels before 5.12, before 6.2 and after: of each one
+    # kernel is tried in everything. 5.10 has no preempt=full.
+    while read -r run kernel checks cmdline; do
+        (($(jobs -rp | wc -l) < at_once)) || wait -n
+        case $run in
+            selinux | agent) tap_suite "guest-$run" "${run}_in_guest" & ;;
+            *) tap_suite "$run" guest "$kernel" "$checks" "$cmdline" & ;;
+        esac
+    done < <(
+        for kernel in 5.10 6.1 newest; do echo "guest-$kernel $kernel idle"; done
+        for kernel in 6.12 6.18; do echo "guest-$kernel $kernel counters"; done
+        echo agent
+        echo selinux
+        for kernel in 5.10 newest; do echo "guest-$kernel-faults $kernel faults"; done
+        for kernel in "${kernels[@]}"; do echo "guest-$kernel-contended $kernel contended"; done
+        for kernel in 6.1 6.12 6.18 newest; do echo "guest-$kernel-contended-full $kernel contended preempt=full"; done
+    )
     wait
 fi
 
