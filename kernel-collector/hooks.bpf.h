@@ -31,8 +31,8 @@ static __always_inline bool is_error(int ret)
 }
 
 // Without trampolines a call is seen by two programs. kretprobes have a limited number of instances: a thread that
-// enters again without having returned tells us that a return went unseen; unless both returns are seen later, when
-// the function had only called itself (vfs_open does, for a file of overlayfs).
+// enters again without having returned has lost a return, or the function has called itself (vfs_open does, for a file of
+// overlayfs). Then both returns come before it enters once more: so that is when a loss is certain, and told.
 static __always_inline void enter(struct row *row, __u32 hook)
 {
 	__u64 bit = 1ull << hook;
@@ -42,10 +42,12 @@ static __always_inline void enter(struct row *row, __u32 hook)
 	row->slot->note = row->note;
 	if (!state.complete)
 		return;
-	if (row->slot->in_call & bit) {
+	if (row->slot->again & bit) {
 		__sync_fetch_and_add(&state.lost_results[hook], 1);
-		row->slot->again |= bit;
+		row->slot->again &= ~bit;
 	}
+	if (row->slot->in_call & bit)
+		row->slot->again |= bit;
 	row->slot->in_call |= bit;
 }
 
@@ -56,11 +58,10 @@ static __always_inline void leave(struct row *row, __u32 hook)
 	if (!row->slot)
 		return;
 	row->note = row->slot->note;
-	if (!(row->slot->in_call & bit) && row->slot->again & bit) {
-		__sync_fetch_and_add(&state.lost_results[hook], -1);
+	if (row->slot->in_call & bit)
+		row->slot->in_call &= ~bit;
+	else
 		row->slot->again &= ~bit;
-	}
-	row->slot->in_call &= ~bit;
 }
 
 // A kernel structure's field: a plain load where the verifier knows the pointer's type, else a probe read.

@@ -5,10 +5,8 @@ GROUP_PROGRAMS(process)
 
 // A thread that leaves its slot is in none of the functions that we probe: what it entered and seems not to have left are
 // returns that went unseen.
-static __always_inline void tell_lost_results(const struct slot *slot)
+static __always_inline void tell_lost_results(__u64 open)
 {
-	__u64 open = slot->in_call;
-
 	if (!open)
 		return;
 	for (__u32 hook = 0; hook < HOOKS; hook++)
@@ -35,7 +33,8 @@ ON_EVENT(process, exit, struct task_struct *task)
 	}
 	if (row.slot) {
 		// While programs are still being attached, its release may go unseen: it is not waited for.
-		tell_lost_results(row.slot);
+		tell_lost_results(row.slot->in_call);
+		tell_lost_results(row.slot->again);
 		row.slot->life |= LIFE_EXITED | (state.complete ? 0 : LIFE_RELEASED);
 		retire(row.slot, tid);
 	}
@@ -74,7 +73,8 @@ ON_EVENT(process, exec, struct task_struct *task, int old_pid)
 	row.slot = find(old_pid, SLOT_HASH(old_pid) >> settings.slot_shift, &row.index);
 	if (row.slot) {
 		parent = row.slot->parent;
-		tell_lost_results(row.slot);
+		tell_lost_results(row.slot->in_call);
+		tell_lost_results(row.slot->again);
 		retire(row.slot, old_pid);
 		mark(&row);
 	}

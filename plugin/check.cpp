@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -365,11 +366,16 @@ struct HowCounted {
 
 std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::Statistics& before) {
     Programs::Statistics now = programs.statistics();
+    std::array<uint64_t, HOOKS> unsure{};  // a return that was lost, but for the thread's next call, which will tell
+    SlotMemory memory = programs.memory();
+    for (size_t i = 0; i < memory.count; i++)
+        for (uint64_t hooks = memory.slots[i].tag & SLOT_RETIRED ? 0 : memory.slots[i].again; hooks; hooks &= hooks - 1)
+            unsure[static_cast<size_t>(std::countr_zero(hooks))]++;
     std::map<int, HowCounted> how;
     for (const Attachment& a : programs.plan().attachments) {
         HookRef ref = hook_ref(a.hook);
         uint64_t missed = now.missed[static_cast<size_t>(a.hook)] - before.missed[static_cast<size_t>(a.hook)];
-        missed += programs.memory().shared->lost_results[a.hook];
+        missed += memory.shared->lost_results[a.hook] + unsure[static_cast<size_t>(a.hook)];
         for (int i = 0; i < ref.hook.kind.calls + ref.hook.kind.errors + ref.hook.kind.bytes; i++) {
             HowCounted& h = how[ref.first_counter() + i];
             std::string way = fmt::format("{} {}", name_of(a.way), a.target);
