@@ -1,4 +1,5 @@
-// libFuzzer over every parser that eats bytes from outside: `fuzz TARGET [CORPUS...] [-OPTION=...]`. What a parser makes of
+// libFuzzer over every parser that eats bytes from outside: `FUZZ_TARGET=… fuzz [CORPUS...] [-OPTION=...]`; without a
+// target it lists them. What a parser makes of
 // them must hold what its header says; crashes, wrong memory and leaks are the sanitizers' to find.
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -153,15 +154,14 @@ void (*target)(std::string_view) = nullptr;
 
 }  // namespace
 
-extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
-    auto found = *count > 1 ? targets.find((*arguments)[1]) : targets.end();
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+    const char* wanted = std::getenv("FUZZ_TARGET");
+    auto found = targets.find(wanted ? wanted : "");
     if (found == targets.end()) {
         for (const auto& [name, function] : targets) fmt::print("{}\n", name);
-        std::exit(*count > 1 ? 2 : 0);
+        std::exit(wanted ? 2 : 0);
     }
     target = found->second;
-    for (int i = 1; i < *count; i++) (*arguments)[i] = (*arguments)[i + 1];
-    --*count;
     return 0;
 }
 
