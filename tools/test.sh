@@ -47,7 +47,7 @@ gtest() { # BINARY: its results as TAP
 fuzz() { build fuzz >&2 && tests/fuzz/run build/fuzz -max_total_time=60; }
 
 lint_shell() {
-    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/guest/{run,kernels,agent,checks,selinux,table} | xargs -0 shellcheck
+    git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/agent/private_agent.bash tests/guest/{run,kernels,agent,checks,selinux,table} | xargs -0 shellcheck
 }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
 lint_tidy() {

@@ -125,15 +125,22 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     [[ $(the_plugin) != "$pid" ]]
 }
 
-@test "an agent that stands still: the pipe fills, nothing of the totals is lost" {
+@test "an agent that stands still for half a minute, with 1,000 charts: the pipe fills, nothing of the totals is lost" {
     agent a
     printf '[global]\nchart names = current\n' >a/etc/ebpf.conf
+    for n in {1..60}; do
+        echo "many$n: many$n" >>a/etc/apps_groups.conf
+        ln -s "$(command -v sleep)" "many$n"
+        "./many$n" 300 3>&- &
+        started+=($!)
+    done
     listen_in a
     run_agent a
+    await "1,000 charts" eval '(($(api a api/v1/charts | jq ".charts | length") > 1000))'
     await "values" collects a system.exit 3
     kill -STOP "${running[a]}"
     read -r calls _ < <(does alpha read 9000)
-    sleep 6
+    sleep 24 # and 6 before
     kill -CONT "${running[a]}"
     read -r more _ < <(does alpha read 9000)
     await "values" collects a system.exit 12

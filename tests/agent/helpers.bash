@@ -1,5 +1,6 @@
 # What the tests with the real agent share.
 bats_require_minimum_version 1.5.0
+source "${BASH_SOURCE[0]%/*}/private_agent.bash"
 build=$BATS_TEST_DIRNAME/../../build/release
 plugin=${EBPF_PLUGIN:-$build/ebpf.plugin}
 protocol_check=$build/tests/protocol-check
@@ -43,64 +44,10 @@ ours() {
     done
 }
 
-a_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 # agent NAME [LINES OF netdata.conf]: lays out an agent of its own in the folder NAME.
 agent() {
+    lay_out "$@"
     local at=$PWD/$1
-    mkdir -p "$at"/{etc,cache,lib,log,lock,plugins/real}
-    port[$1]=$(a_port)
-    cat >"$at/etc/netdata.conf" <<END
-[global]
-    run as user = root
-    hostname = $1
-[directories]
-    config = $at/etc
-    stock config = $AGENT/usr/lib/netdata/conf.d
-    cache = $at/cache
-    lib = $at/lib
-    home = $at/lib
-    lock = $at/lock
-    log = $at/log
-    plugins = "$at/plugins"
-    web = $AGENT/usr/share/netdata/web
-[db]
-    mode = ram
-    retention = 1200
-    update every = 1
-[web]
-    bind to = 127.0.0.1
-    default port = ${port[$1]}
-[health]
-    enabled = no
-[registry]
-    enabled = no
-    registry to announce = http://127.0.0.1:${port[$1]}
-[plugins]
-    enable running new plugins = no
-    ebpf = yes
-    proc = no
-    diskspace = no
-    cgroups = no
-    tc = no
-    idlejitter = no
-    timex = no
-    statsd = no
-    netdata monitoring = no
-$2
-END
-    # The stock one asks addresses of clouds. Without the system's name a streaming child crashes.
-    cat >"$at/plugins/system-info.sh" <<'END'
-#!/bin/sh
-. /etc/os-release
-printf 'NETDATA_HOST_OS_NAME=%s\nNETDATA_HOST_OS_ID=%s\nNETDATA_HOST_OS_VERSION=%s\n' "$NAME" "$ID" "$VERSION"
-printf 'NETDATA_SYSTEM_KERNEL_NAME=%s\nNETDATA_SYSTEM_KERNEL_VERSION=%s\n' "$(uname -s)" "$(uname -r)"
-END
-    chmod 755 "$at/plugins/system-info.sh"
-    cp "$plugin" "$at/plugins/real/ebpf.plugin"
-    ln -s real/ebpf.plugin "$at/plugins/ebpf.plugin"
     printf '%s\n' "alpha: alpha*" "beta: beta*" >"$at/etc/apps_groups.conf"
     echo "[global]" >"$at/etc/ebpf.conf"
 }
@@ -110,29 +57,6 @@ listen_in() { # NAME
     rm "$1/plugins/ebpf.plugin"
     printf '#!/bin/bash\nexec "%s" "$@" > >(exec tee -a "%s")\n' "$PWD/$1/plugins/real/ebpf.plugin" "$PWD/$1/printed" >"$1/plugins/ebpf.plugin"
     chmod 755 "$1/plugins/ebpf.plugin"
-}
-
-declare -gA port running
-run_agent() { # NAME
-    LD_LIBRARY_PATH=$(echo "$AGENT"/{lib,usr/lib}/*-linux-gnu | tr ' ' :) \
-        "$AGENT/usr/sbin/netdata" -D -c "$PWD/$1/etc/netdata.conf" </dev/null >>"$1/console" 2>&1 3>&- &
-    running[$1]=$!
-    agents+=($!)
-    await "$1 answers" curl -fsS -o /dev/null "http://127.0.0.1:${port[$1]}/api/v1/info"
-}
-
-# Until the command succeeds, at most a minute.
-await() { # WHAT COMMAND…
-    local what=$1 until=$((SECONDS + 60))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        ((SECONDS < until)) || { echo "not within a minute: $what" >&2; tail -20 ./*/log/error.log >&2; return 1; }
-        sleep 0.1
-    done
-}
-
-api() { # NAME CALL: the answer of that agent
-    curl -fsS "http://127.0.0.1:${port[$1]}/$2"
 }
 
 # Values of a chart, newest first, a line each: the time, then its dimensions.

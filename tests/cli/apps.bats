@@ -49,6 +49,28 @@ setup_file() {
     same "reads of all applications" "$system_reads" "$apps_reads"
 }
 
+@test "two plugins at once: both see all, and neither is in the other's way" {
+    printf '%s\n' "alpha: $alpha*" "beta: $beta*" "shell: bash bats*" >user/apps_groups.conf
+    mkfifo second.in
+    "$plugin" 1 --return <second.in >second.out 2>second.err 3>&- &
+    second=$!
+    exec 8>second.in
+    go
+    for _ in {1..200}; do ! grep -q ^END second.out || break; sleep 0.05; done
+    worker "${alpha}1" openat 200
+    worker "${beta}1" read 300
+    work
+    cp second.out of_second
+    finish
+    kill -TERM $second
+    wait $second
+    (($(value apps.file_open alpha) >= 200))
+    same opens "$(value apps.file_open alpha)" "$(value apps.file_open alpha of_second)"
+    same reads "$(value apps.vfs_read_call beta)" "$(value apps.vfs_read_call beta of_second)"
+    not grep -q ERROR err second.err
+    ticks 2
+}
+
 @test "forks, threads and their ends count for their application" {
     printf '%s\n' "alpha: $alpha*" "beta: $beta*" >user/apps_groups.conf
     go
