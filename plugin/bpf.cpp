@@ -32,7 +32,19 @@ int collect_complaint(libbpf_print_level level, const char* format, va_list argu
     return 0;
 }
 
-std::string reason(int code) { return code == 524 ? "not supported by this kernel (ENOTSUPP)" : std::strerror(code); }
+std::string reason(int code) {
+    std::string text = std::strerror(code);
+    switch (code) {
+        case 524: return "not supported by this kernel (ENOTSUPP)";
+        case EADDRNOTAVAIL: return text + " (of the kernel and its modules several functions have this name)";
+        case ENOMEM:
+            return text +
+                   " (raise MemoryMax= of the agent's unit or the limit of its control group, or make the tables in "
+                   "ebpf.conf smaller)";
+        case EMFILE: return text + " (raise LimitNOFILE= of the agent's unit)";
+        default: return text;
+    }
+}
 
 // No way around it: whatever else is loaded would meet the same.
 bool everybodys(int code) { return code == ENOMEM || code == EMFILE || code == ENFILE || code == EINTR; }

@@ -65,6 +65,28 @@ mount_again() {
     counted_over come_and_go
 }
 
+@test "a module has a function of a name that we hook: what is counted is exact, what is not is said" {
+    local module
+    module=$(modinfo -n dummy)
+    case $module in
+        *.xz) xz -dc "$module" ;;
+        *.zst) zstd -dcq "$module" ;;
+        *) cat "$module" ;;
+    esac >dummy.ko
+    objcopy --strip-debug --add-symbol do_sys_openat2=.text:0,function,local dummy.ko twin.ko
+    insmod twin.ko
+    (($(grep -c ' do_sys_openat2\b' /proc/kallsyms) == 2))
+    counted_over true
+    ends_well
+    ways="--attach probe"
+    if "$plugin" --plan --attach probe | grep -q '^file_open .*do_sys_openat2'; then
+        go --attach probe
+        grep -q 'file_open is not counted: .*several functions have this name' err ||
+            { ends_well && counted_over true; }
+    fi
+    rmmod dummy
+}
+
 @test "a processor goes offline and comes back" {
     [[ -e /sys/devices/system/cpu/cpu1/online ]] # this guest is to have two
     off_and_on() {
