@@ -53,14 +53,16 @@ others_count_on() {
 
 @test "too much processor time: the dearest group goes, its charts with it, the others count on" {
     busy_sockets
-    limits "cpu limit = 1"
+    limits "cpu limit = 2"
     start 1
     wait_for '^END'
     local links
     links=$(held _link)
     [[ -n $links ]]
     await_left_out
-    grep -q 'takes [1-9][0-9.]* % of a CPU (programs in the kernel [1-9][0-9.]* %), more than the `cpu limit` of 1 %' err
+    grep -q 'takes [1-9][0-9.]* % of a CPU (programs in the kernel [1-9][0-9.]* %), more than the `cpu limit` of 2 %' err
+    kill -KILL "$busy" # else others may be over the limit too, on a slow machine
+    busy=
     sockets_have_gone
     (($(held _link) < links))
     others_count_on
