@@ -134,10 +134,9 @@ private:
 
     void begin_watching() {
         fold(false);
-        last_ = clock_ns(CLOCK_MONOTONIC);
+        next_ = last_ = clock_ns(CLOCK_MONOTONIC);
         show(slots_.totals(), 0);
         plan_next();
-        if (int64_t interval = run_.update_every * second; next_ - last_ < interval / 2) next_ += interval;
     }
 
     // For whom each process counts.
@@ -215,10 +214,12 @@ private:
         check(epoll_ctl(poll_, EPOLL_CTL_ADD, fd, &event), "watch a file");
     }
 
-    // The next multiple of the interval on the wall clock, which may be set; we wait by the other one.
+    // The next multiple of the interval on the wall clock; we wait by the other one. If the first has been set since the
+    // last, they may be too close.
     void plan_next() {
         int64_t interval = run_.update_every * second;
-        next_ = clock_ns(CLOCK_MONOTONIC) + interval - clock_ns(CLOCK_REALTIME) % interval;
+        int64_t next = clock_ns(CLOCK_MONOTONIC) + interval - clock_ns(CLOCK_REALTIME) % interval;
+        next_ = next + (next - next_ < interval / 2 ? interval : 0);
     }
 
     void happened(const epoll_event& event) {

@@ -148,6 +148,20 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     awk -v made=$((calls + more)) '/^BEGIN/ { chart = $2 } /^SET calls/ && chart == "app.alpha_ebpf_call_vfs_read" { last = $4 } END { exit last < made }' a/printed
 }
 
+# bats test_tags=own_machine
+@test "the clock is set back by an hour and forward by a day under the agent: values go on, within 1 %" {
+    agent a
+    listen_in a
+    run_agent a
+    await "values" collects a ebpf.exit 3
+    local by calls
+    for by in -3600.4 86400.2; do
+        date -s "@$(date +%s.%N | awk -v by=$by '{ printf "%.3f", $1 + by }')"
+        read -r calls _ < <(does alpha read 9000)
+        await "all reads after the clock was set by $by s" adds_up_to "reads" "$calls" apps.vfs_read_call alpha
+    done
+}
+
 @test "a parent: charts, labels and values of the child are the same there" {
     agent parent
     sed -i 's/ebpf = yes/ebpf = no/' parent/etc/netdata.conf

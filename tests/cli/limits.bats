@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The limits that the user sets: what is over them goes, dearest first, and the rest goes on.
+# The limits that the user sets: what is over them goes, dearest first, and the rest goes on; and the kernel's limits.
 load helpers
 load work
 
@@ -16,6 +16,7 @@ while True:
 teardown() {
     [[ -z ${busy-} ]] || kill -KILL "$busy"
     [[ -z ${pid-} ]] || kill -KILL "$pid" 2>/dev/null || true
+    [[ -z ${cgroup-} ]] || rmdir "$cgroup"
     speaks_the_protocol
 }
 
@@ -105,4 +106,32 @@ others_count_on() {
     not grep -q ebpf_run_time out
     capsh --decode="$(awk '/^CapEff/ { print $2 }' "/proc/$pid/status")" >held
     not grep -q cap_sys_admin held
+}
+
+# bats test_tags=alone
+@test "a control group with too little memory: values, or a reason, or the kernel ends it; nothing is left behind" {
+    local max=memory.max events=memory.events limit status before
+    programs() { grep -lE '^(prog|map)_type' /proc/[0-9]*/fdinfo/* 2>/dev/null || true; }
+    before=$(programs)
+    { echo +memory >/sys/fs/cgroup/cgroup.subtree_control; } 2>/dev/null || true
+    new_cgroup "few_$$"
+    [[ -f $cgroup/$max ]] || max=memory.limit_in_bytes events=memory.oom_control # version 1
+    for limit in 2M 4M 6M 8M 12M 16M 24M 48M; do
+        echo $limit >"$cgroup/$max"
+        status=0
+        bash -c 'echo $$ >"$1/cgroup.procs"; exec "$2" 1 --ticks 2' - "$cgroup" "$plugin" </dev/null >out 2>err || status=$?
+        echo "$limit: status $status, $(grep -c '^SET' out) values, $(tail -1 out), $(grep ERROR err)" >&2
+        if ((status == 137)); then
+            grep -q '^oom_kill [1-9]' "$cgroup/$events"
+            : >out # cut anywhere
+        elif ! grep -q '^SET' out; then
+            [[ $status == 0 && $(tail -1 out) == DISABLE && $(grep -c ERROR err) == 1 ]]
+        fi
+        for _ in {1..100}; do
+            [[ $(programs) != "$before" ]] || break
+            sleep 0.1
+        done
+        [[ $(programs) == "$before" ]]
+    done
+    ((status == 0)) && grep -q '^SET' out
 }

@@ -275,9 +275,9 @@ void Protocol::begin(const Words& words) {
     if (!chart.begun) return wrong("the first BEGIN of chart {} counts microseconds from nowhere", open_id_);
     chart.elapsed += *elapsed;
     chart.updates++;
-    // One that comes soon after a late one is in time.
-    chart.ahead = std::max(chart.ahead + chart.interval - *elapsed, -chart.interval);
-    if (chart.ahead > chart.interval / 2 || *elapsed < chart.interval / 500) {
+    // One that comes soon after a late one is in time; one that comes half an interval early follows a clock that was set.
+    chart.ahead = std::max(chart.ahead * 3 / 4 + chart.interval - *elapsed, -chart.interval);
+    if (chart.ahead > chart.interval * 5 / 8 || *elapsed < chart.interval / 500) {
         wrong("chart {} is updated after {} microseconds, its interval is {}", open_id_, *elapsed, chart.interval);
         chart.ahead = 0;
     }
