@@ -62,8 +62,7 @@ bool CostMeter::look(int64_t now) {
         if ((timing_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME)) < 0 && updates_ == 1)
             log(Severity::Warning,
                 "the kernel does not time the programs ({}): `run time statistics` and `cpu limit` see the plugin "
-                "alone; "
-                "they need cap_sys_admin",
+                "alone; they need cap_sys_admin",
                 std::strerror(errno));
     }
     if (timing_fd_ >= 0) return false;  // the answer comes with the next update

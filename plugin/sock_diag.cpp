@@ -279,7 +279,7 @@ std::vector<SockDiag::Namespace> SockDiag::other_namespaces(uint64_t own) {
         } else if (errno == EACCES || errno == EPERM)
             left_out(
                 fmt::format("tell the network namespaces of some processes: {}: sockets there may be left out; it "
-                            "takes CAP_SYS_PTRACE",
+                            "takes CAP_SYS_PTRACE, and no security module that forbids it",
                             std::strerror(errno)));
     }
     return found;
