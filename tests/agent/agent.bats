@@ -18,12 +18,13 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
 @test "classic names: every chart as printed and as documented; an application's values within 1 %" {
     agent a
     printf '[global]\nebpf load mode = return\n' >a/etc/ebpf.conf
+    lay_out_cgroups
     listen_in a
     run_agent a
     await "values" collects a ebpf.exit 3
-    read -r calls failed bytes < <(does alpha read 9000)
+    read -r calls failed bytes < <(does alpha read 9000 "$box")
     local opens
-    read -r opens _ < <(does beta openat_fail 9000)
+    read -r opens _ < <(does beta openat_fail 9000 "$unit")
     sleep 2
     NETDATA_USER_CONFIG_DIR=$PWD/a/etc "$plugin" --plan --return >plan
     has_all_charts a classic
@@ -31,18 +32,22 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     await "all bytes read" adds_up_to "bytes read" "$bytes" apps.vfs_read_bytes alpha
     await "all opens" adds_up_to "opens" "$opens" apps.file_open beta
     await "all failed opens" adds_up_to "failed opens" "$opens" apps.file_open_error beta
+    await "all bytes read in the container" adds_up_to "bytes read there" "$bytes" cgroup_ebpf_box.vfs_read_bytes vfs_read
+    await "all failed opens of the service" adds_up_to "failed opens there" "$opens" services.file_open_error ebpf_unit
 }
 
 @test "current names, every two seconds: every chart as printed and as documented, the function listed" {
     agent a $'[plugin:ebpf]\n    update every = 2'
     printf '[global]\nebpf load mode = return\nchart names = current\n' >a/etc/ebpf.conf
+    lay_out_cgroups
     listen_in a
     run_agent a
     await "values" collects a system.exit 2
-    read -r calls _ < <(does alpha write 9000)
+    read -r calls _ < <(does alpha write 9000 "$unit")
     NETDATA_USER_CONFIG_DIR=$PWD/a/etc "$plugin" --plan --return >plan
     has_all_charts a current
     await "all writes" adds_up_to "writes" "$calls" app.alpha_ebpf_call_vfs_write calls
+    await "all writes of the service" adds_up_to "writes there" "$calls" systemd_ebpf_unit.vfs_write_call calls
     [[ $(api a api/v1/chart?chart=system.exit | jq .update_every) == 2 ]]
     api a api/v1/info | jq -e '.functions["ebpf-processes"] | (.options | startswith("GLOBAL")) and .timeout == 10 and (.help | length > 10)'
     # A sample each two seconds, as the agent saw them come.
@@ -181,6 +186,7 @@ END
     reconnect delay seconds = 1
 END
     printf '[global]\nebpf load mode = return\nchart names = current\n' >child/etc/ebpf.conf
+    lay_out_cgroups
     listen_in child
     forgiven='STREAM'
     run_agent parent

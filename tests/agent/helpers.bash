@@ -10,13 +10,15 @@ setup() {
     unset "${!NETDATA_@}"
     agents=() # their process ids
     started=() # other processes that a test leaves to teardown
+    cgroups=()
     forgiven='^$' # what error.log may say, beside nothing
 }
 
 teardown() {
     local pid folder
     for pid in "${agents[@]}" "${started[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-    for pid in "${agents[@]}"; do wait "$pid" 2>/dev/null || true; done
+    for pid in "${agents[@]}" "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+    ((${#cgroups[@]} == 0)) || rmdir "${cgroups[@]}"
     for _ in {1..40}; do
         [[ -n $(ours) ]] || break
         sleep 0.1
@@ -52,6 +54,23 @@ agent() {
     echo "[global]" >"$at/etc/ebpf.conf"
 }
 
+# A container and a service, with a process in each.
+lay_out_cgroups() {
+    local root=/sys/fs/cgroup cgroup
+    [[ -f $root/cgroup.procs ]] || root=$root/memory # version 1
+    box=$root/ebpf_box unit=$root/system.slice/ebpf_unit.service
+    for cgroup in "$box" "${unit%/*}" "$unit"; do
+        [[ ! -d $cgroup ]] || continue # a system has its slice
+        mkdir "$cgroup"
+        cgroups=("$cgroup" "${cgroups[@]}")
+    done
+    for cgroup in "$box" "$unit"; do
+        sleep 600 3>&- &
+        started+=($!)
+        echo $! >"$cgroup/cgroup.procs"
+    done
+}
+
 # What the plugin of that agent prints is kept in the file printed: its pid and its signals stay its own.
 listen_in() { # NAME
     rm "$1/plugins/ebpf.plugin"
@@ -82,12 +101,16 @@ gone_within_2s() { # PID
     return 1
 }
 
-# does APPLICATION OPERATION COUNT: makes so many calls under that name and prints "CALLS FAILED BYTES" that were made. It
-# waits a while before and after: first and last values of an agent are those of parts of a second.
+# does APPLICATION OPERATION COUNT [CGROUP]: makes so many calls under that name, in that control group, and prints "CALLS
+# FAILED BYTES" that were made. It waits a while before and after: first and last values of an agent are those of parts of a
+# second.
 does() {
     ln -sf "$build/ebpf-workload" "$1"
     mkdir -p "$1.dir"
-    "./$1" "$2" "$3" "$PWD/$1.dir" >"$1.made" 2>/dev/null 3>&- &
+    (
+        [[ -z ${4-} ]] || echo "$BASHPID" >"$4/cgroup.procs"
+        exec "./$1" "$2" "$3" "$PWD/$1.dir"
+    ) >"$1.made" 2>/dev/null 3>&- &
     local worker=$!
     started+=("$worker")
     for _ in 1 2; do
