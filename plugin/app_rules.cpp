@@ -79,6 +79,9 @@ bool matches_wild(std::string_view pattern, std::string_view text) {
 namespace {
 
 constexpr size_t comm_length = 15;  // TASK_COMM_LEN - 1
+// Of patterns that may stand anywhere in a command line: a byte of them takes up to 1 KiB of memory.
+constexpr size_t most_command_bytes = 32 << 10;
+constexpr off_t longest_file = 1 << 20;
 
 // The words of a line. Blanks and colons part them, quotes keep them together, # ends the line. False: a quote is open.
 bool split(const std::string& line, std::vector<std::string>& words) {
@@ -126,6 +129,7 @@ void AppRules::read(const std::string& file, std::vector<std::string>& complaint
     if (stat(file.c_str(), &about)) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
     if (!S_ISREG(about.st_mode))
         throw Error(fmt::format("read {}: it is not a file", file));  // a pipe would not let us go
+    if (about.st_size > longest_file) throw Error(fmt::format("read {}: it is larger than 1 MiB", file));
     std::ifstream in(file);
     if (!in) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
     int number = 0;
@@ -153,12 +157,17 @@ void AppRules::read(const std::string& file, std::vector<std::string>& complaint
         }
         size_t group = app(words[0]);
         apps_[group].hidden |= hidden;
-        for (size_t i = 1; i < words.size(); i++) rule(words[i], group);
+        for (size_t i = 1; i < words.size(); i++)
+            if (!rule(words[i], group)) {
+                complain("all `*text*` together are longer than 32 KiB");
+                break;
+            }
     }
+    if (in.bad()) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
     in_command_.compile();
 }
 
-void AppRules::rule(const std::string& text, size_t app) {
+bool AppRules::rule(const std::string& text, size_t app) {
     std::string word = text;
     apps_[app].hidden |= take_marks(word);
     bool open_front = word.starts_with('*');
@@ -173,17 +182,19 @@ void AppRules::rule(const std::string& text, size_t app) {
     app_of_rule_.push_back(app);
     if (inner.find('*') != std::string::npos)
         (open_front && open_end ? wild_commands_ : wild_comms_).push_back({word, number});
-    else if (open_front && open_end)
+    else if (open_front && open_end) {
+        if ((command_bytes_ += inner.size()) > most_command_bytes) return false;
         in_command_.add(inner, number);
-    else if (open_front && inner.size() <= comm_length)
+    } else if (open_front && inner.size() <= comm_length)
         ends_[inner.size()].try_emplace(inner, number);
     else if (open_front)
-        return;  // longer than any name
+        return true;  // longer than any name
     else if (open_end) {
         inner.resize(std::min(inner.size(), comm_length));
         beginnings_[inner.size()].try_emplace(inner, number);
     } else
         exact_.try_emplace(inner.substr(0, comm_length), number);
+    return true;
 }
 
 size_t AppRules::match(std::string_view comm, std::string_view command) const {

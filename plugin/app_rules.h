@@ -52,7 +52,7 @@ private:
     };
     using ByText = std::unordered_map<std::string, int>;
 
-    void rule(const std::string& text, size_t app);
+    bool rule(const std::string& text, size_t app);  // false: there is no room for it
     size_t app(std::string name);
 
     std::vector<App> apps_;
@@ -61,6 +61,7 @@ private:
     ByText exact_;
     std::array<ByText, 16> beginnings_, ends_;  // by length
     Searcher in_command_;
+    size_t command_bytes_ = 0;
     std::vector<Wild> wild_comms_, wild_commands_;
 };
 

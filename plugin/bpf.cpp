@@ -123,7 +123,7 @@ template <class T>
 T* Programs::share(const char* map, size_t count) {
     size_t bytes = count * sizeof(T);
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(map), 0);
-    if (memory == MAP_FAILED) throw Error(fmt::format("map {} into memory: {}", map, std::strerror(errno)), errno);
+    if (memory == MAP_FAILED) throw Error(fmt::format("map {} into memory: {}", map, reason(errno)), errno);
     shared_.emplace_back(memory, Unmap{bytes});
     return static_cast<T*>(memory);
 }
@@ -133,7 +133,7 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
     const auto [slots, connections] = sizes;
     libbpf_set_print(collect_complaint);
     libbpf_says.clear();
-    std::string btf = btf_file(config.btf_path);
+    std::string btf = kernel.types_path();
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "netdata_ebpf",
                 .btf_custom_path = btf.empty() ? nullptr : btf.c_str());
     auto elf = !kernel.compare_exchange ? std::span(collector_v2, collector_v2_end)

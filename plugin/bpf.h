@@ -20,8 +20,6 @@ struct TableSizes {  // powers of 2
     unsigned slots, connections;
 };
 
-std::string btf_file(const std::string& path);  // of the setting `btf path`; "" is the kernel's own
-
 class Programs {
 public:
     // Loads and attaches what the plan says. Throws a Refusal if the kernel takes one attachment or way not, and an

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <map>
 #include <sstream>
+#include "collect.h"
 #include "error.h"
 #include "process_table.h"
 #include "slots.h"
@@ -204,12 +205,26 @@ std::string make_folder() {
         "no folder for the files of the test: none of /dev/shm, /run, /tmp and /var/tmp is writable and on no overlay");
 }
 
+std::vector<std::string> find_workloads() {
+    std::vector<std::string> found;
+    for (const char* width : {"", "32"}) {
+        std::string path =
+            std::filesystem::read_symlink("/proc/self/exe").parent_path() / (std::string("ebpf-workload") + width);
+        if (access(path.c_str(), X_OK) == 0) found.push_back(path);
+    }
+    if (found.empty())
+        throw Error(
+            "ebpf-workload is not beside ebpf.plugin: it makes what --check counts, and is installed with the plugin");
+    return found;
+}
+
 class Workload {
 public:
     Workload(Programs& programs, const CounterSet& counting)
         : programs_(programs),
           slots_(programs.memory()),
           connections_(programs.connections()),
+          programs_found_(find_workloads()),
           folder_(make_folder()),
           waits_for_freed_(counting[freed]) {
         constexpr uint32_t ours = 1, others = 2;
@@ -231,15 +246,6 @@ public:
                                  else
                                      others_connected_ |= c.protocol == IPPROTO_TCP;
                              }});
-        for (const char* width : {"", "32"}) {
-            std::string path =
-                std::filesystem::read_symlink("/proc/self/exe").parent_path() / (std::string("ebpf-workload") + width);
-            if (access(path.c_str(), X_OK) == 0) programs_found_.push_back(path);
-        }
-        if (programs_found_.empty())
-            throw Error(
-                "ebpf-workload is not beside ebpf.plugin: it makes what --check counts, and is installed with the "
-                "plugin");
     }
     ~Workload() {
         std::error_code ignored;
@@ -263,6 +269,7 @@ public:
     // False if the kernel has no such system call. Then `counted` holds what moved while the operation was being made,
     // by the workload and by nobody in particular.
     bool run(const std::string& program, const std::string& operation, long count, Made& made, Counters& counted) {
+        if (has_held_signal()) throw Error("interrupted: not everything has been tested");
         // The threads and children of the workload are known by its name, which it gets from the link it is started by:
         // that holds in a pid namespace too, where we and the kernel count by different ids.
         others_exits_ = 0;
@@ -347,10 +354,10 @@ private:
     Programs& programs_;
     Slots slots_;
     Connections connections_;
+    const std::vector<std::string> programs_found_;
     const std::string folder_;
     const bool waits_for_freed_;
     const std::string name_ = fmt::format("check-{}", getpid());
-    std::vector<std::string> programs_found_;
     Counters counted_{};
     uint64_t others_exits_ = 0;
     ino_t network_ = 0;  // of the workload, if it has one of its own

@@ -13,6 +13,7 @@
 #include "charts.h"
 #include "connection_table.h"
 #include "error.h"
+#include "log.h"
 #include "network.h"
 #include "privileges.h"
 #include "process_table.h"
@@ -79,7 +80,7 @@ public:
         watch(signals_);
         watch(programs.news_fd());
         if (network_ && network_->names_fd() >= 0) watch(network_->names_fd());
-        if (is_pipe(STDIN_FILENO) || has_keys_) watch(STDIN_FILENO);
+        if (has_keys_ || (!watch_ && is_pipe(STDIN_FILENO))) watch(STDIN_FILENO);
         // A reader that has stopped reading must not keep us from ending.
         if (is_pipe(STDOUT_FILENO)) fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
     }
@@ -192,15 +193,14 @@ private:
         if (file.empty())
             complaints.emplace_back(
                 "there is neither apps_groups.conf nor ebpf_apps_groups.conf: every process counts for `other`; put "
-                "one "
-                "into Netdata's configuration folder");
+                "one into Netdata's configuration folder");
         else
             try {
                 rules.read(file, complaints);
             } catch (const Error& e) {
                 complaints.push_back(fmt::format("{}: every process counts for `other`", e.what()));
             }
-        for (const std::string& line : complaints) log_line(Severity::Warning, line);
+        log_complaints(complaints);
         return rules;
     }
 
@@ -273,12 +273,17 @@ private:
         command_.append(text, static_cast<size_t>(n));
         for (size_t newline; (newline = command_.find('\n')) != std::string::npos; command_.erase(0, newline + 1))
             obey(command_.substr(0, newline));
-        if (command_ == "QUIT") end_ = true;
+        if (command_ == "QUIT" && !in_payload_) end_ = true;
         if (command_.size() > sizeof text) command_.resize(5);  // of no use to us, and never QUIT again
     }
 
     void obey(std::string line) {
         if (line.ends_with('\r')) line.pop_back();
+        if (in_payload_) {  // what a caller sends along is no command
+            in_payload_ = line != "FUNCTION_PAYLOAD_END";
+            return;
+        }
+        in_payload_ = line.starts_with("FUNCTION_PAYLOAD ");
         if (line == "QUIT") end_ = true;
         auto call = parse_function_call(line);
         if (!call) return;
@@ -384,8 +389,8 @@ private:
             throw Error(excess.what +
                         ", and there is no group left that could be left out: it ends. Raise the limit, or "
                         "switch groups off, in ebpf.conf");
-        log(Severity::Error,
-            "{}: the group {}, which takes most of it, is no longer counted. Raise the limit, or switch "
+        log(Severity::Warning,
+            "{}: the group {}, the dearest that can be left out, is no longer counted. Raise the limit, or switch "
             "groups off, in ebpf.conf; the plugin's next start counts it again",
             excess.what, groups[dearest].name);
         leave_out(dearest);
@@ -394,6 +399,8 @@ private:
     void leave_out(size_t group) {
         fold(true);
         if (group == socket_group) {
+            for (const std::string& call : network_->waiting())
+                reply(call, 503, function_error(503, "connections are no longer counted"));
             if (!watch_) network_->retire(out_);
             network_.reset();
         }
@@ -420,7 +427,7 @@ private:
         watch_->show(out_, {.seconds = static_cast<double>(elapsed) / 1e6,
                             .totals = totals,
                             .apps = config_.apps ? &processes_->apps() : nullptr,
-                            .connections = network_ ? network_->moved() : std::vector<Connection>{}});
+                            .connections = network_ ? std::optional(network_->moved()) : std::nullopt});
     }
 
     Programs& programs_;
@@ -432,7 +439,7 @@ private:
     SelfCharts self_;
     int over_limit_ = 0;  // measurements in a row
     Writer out_;
-    const std::string root_ = std::getenv("NETDATA_HOST_PREFIX") ? std::getenv("NETDATA_HOST_PREFIX") : "";
+    const std::string root_ = host_root();
     std::optional<Network> network_;
     std::optional<Cgroups> cgroups_;
     std::optional<Processes> processes_;
@@ -443,7 +450,8 @@ private:
     int64_t answered_ = 0, answer_at_ = 0;  // 0: counts of processes are not gathered
     int poll_ = -1, signals_ = -1;
     std::string command_;
-    bool has_keys_ = false;  // standard input is the keyboard of the screen
+    bool in_payload_ = false;  // of a function's call
+    bool has_keys_ = false;    // standard input is the keyboard of the screen
     bool end_ = false, waiting_for_room_ = false;
     int64_t next_ = 0, last_ = 0, swept_ = clock_ns(CLOCK_MONOTONIC);
     long ticks_ = 0;
@@ -455,6 +463,12 @@ void hold_signals() {
     sigset_t set = ending_signals();
     sigprocmask(SIG_BLOCK, &set, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+}
+
+bool has_held_signal() {
+    sigset_t come, set = ending_signals();
+    sigpending(&come);
+    return sigandset(&come, &come, &set) == 0 && !sigisemptyset(&come);
 }
 
 void collect(const Config& config, Programs& programs, const Run& run) try {

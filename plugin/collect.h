@@ -16,3 +16,4 @@ void collect(const Config& config, Programs& programs, const Run& run);
 
 // From here on the signals that end the plugin wait until collect() looks for them.
 void hold_signals();
+bool has_held_signal();  // one that asks us to end has come

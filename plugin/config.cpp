@@ -331,6 +331,7 @@ void read_config(const std::string& file, bool foreign, Config& config, std::vec
         return 1;
     };
     int first_error = ini_parse_stream(next_line, &lines, handler, &lines);
+    if (std::ferror(in.get())) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
     if (first_error > 0)
         complaints.push_back(
             fmt::format("{}:{}: neither a [section] nor `key = value`, passed over", file, first_error));

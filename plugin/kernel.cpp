@@ -1,6 +1,8 @@
 #include "kernel.h"
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -127,10 +129,36 @@ std::string enforced_context() {
 
 }  // namespace
 
-std::string btf_file(const std::string& path) {
-    if (path.empty()) return "";
-    return std::filesystem::is_directory(path) ? path + "/vmlinux" : path;
+std::string Kernel::types_path() const { return types ? fmt::format("/proc/self/fd/{}", *types) : ""; }
+
+namespace {
+
+// Opened once, with the user's own rights: who may write the configuration must not have us read with ours what he has made
+// up, or put in its place while we look.
+std::shared_ptr<const int> open_types(const std::string& path) {
+    OwnRights own_rights;
+    int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) return {};
+    std::shared_ptr<const int> file(new int(fd), [](const int* open) {
+        close(*open);
+        delete open;
+    });
+    struct stat about;
+    if (fstat(fd, &about) || !S_ISREG(about.st_mode) || about.st_uid != 0 || about.st_mode & (S_IWGRP | S_IWOTH))
+        throw Error(
+            fmt::format("`btf path` names {}, which is not a file that root alone can change: refused; copy it to a "
+                        "folder of root's, then chown root and chmod go-w it",
+                        path));
+    return file;
 }
+
+std::string libbpf_reason(int code) {
+    char text[128];
+    libbpf_strerror(code, text, sizeof text);
+    return text;
+}
+
+}  // namespace
 
 Kernel ask_kernel(const std::string& btf_path) {
     if (int code = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, nothing)) {
@@ -152,21 +180,25 @@ Kernel ask_kernel(const std::string& btf_path) {
     kernel.compare_exchange = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, compare_exchange);
     kernel.reads_memory = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, memory_read);
 
-    std::string file = btf_file(btf_path);
-    // Who may write the configuration must not have us read with our rights what he has made up.
-    struct stat about;
-    if (!file.empty() && stat(file.c_str(), &about) == 0 &&
-        (!S_ISREG(about.st_mode) || about.st_uid != 0 || about.st_mode & (S_IWGRP | S_IWOTH)))
-        throw Error(
-            fmt::format("`btf path` names {}, which is not a file that root alone can change: refused; copy it to a "
-                        "folder of root's, then chown root and chmod go-w it",
-                        file));
-    std::unique_ptr<btf, Destroy<btf__free>> types(file.empty() ? btf__load_vmlinux_btf()
-                                                                : btf__parse(file.c_str(), nullptr));
+    libbpf_set_print(nullptr);  // what it has to say of them is in the error
+    std::unique_ptr<btf, Destroy<btf__free>> types;
+    if (btf_path.empty())
+        types.reset(btf__load_vmlinux_btf());
+    else {
+        std::string file = std::filesystem::is_directory(btf_path) ? btf_path + "/vmlinux" : btf_path;
+        kernel.types = open_types(file);
+        if (kernel.types) types.reset(btf__parse(kernel.types_path().c_str(), nullptr));
+        if (!types)
+            throw Error(fmt::format("no type information of the kernel at {}: {}; name the kernel's own BTF file with "
+                                    "`btf path` in ebpf.conf, or take the line out: most kernels have theirs",
+                                    file, libbpf_reason(errno)),
+                        errno);
+    }
     if (!types)
-        throw Error(fmt::format("no type information of the kernel at {}: {}; install a kernel built with "
-                                "CONFIG_DEBUG_INFO_BTF, or name a BTF file for it with `btf path` in ebpf.conf",
-                                file.empty() ? "/sys/kernel/btf/vmlinux" : file, std::strerror(errno)),
+        throw Error(fmt::format("no type information of the kernel at /sys/kernel/btf/vmlinux: {}; install a kernel "
+                                "built with CONFIG_DEBUG_INFO_BTF, or name a BTF file for it with `btf path` in "
+                                "ebpf.conf",
+                                libbpf_reason(errno)),
                     errno);
 
     std::set<std::string, std::less<>> wanted;  // our functions under every name that they may have
@@ -193,7 +225,8 @@ Kernel ask_kernel(const std::string& btf_path) {
             kernel.events.insert(name.substr(strlen("btf_trace_")));
             if (name == "btf_trace_sys_exit") sys_exit = static_cast<int>(id);
         } else if (name == "bpf_rdonly_cast") {
-            kernel.casts = file.empty() || access("/sys/kernel/btf/vmlinux", R_OK) == 0;  // libbpf finds it there alone
+            kernel.casts =
+                !kernel.types || access("/sys/kernel/btf/vmlinux", R_OK) == 0;  // libbpf finds it there alone
         } else {
             kernel.functions[name] = btf_vlen(btf__type_by_id(types.get(), type->type));
             any_function = static_cast<int>(id);

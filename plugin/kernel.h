@@ -1,6 +1,7 @@
 // What the running kernel offers, asked of the kernel itself, never of its version number.
 #pragma once
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -15,6 +16,9 @@ struct Kernel {
     bool compare_exchange = true;          // BPF can (5.12; arm64 5.18)
     bool casts = true;                     // it can too, and has bpf_rdonly_cast() (6.2)
     bool reads_memory = true;              // programs may, by helpers: not under lockdown's confidentiality
+    std::shared_ptr<const int> types{};    // the open file of `btf path`; null: the kernel's own type information
+
+    std::string types_path() const;  // to open it again, and no other; "" is the kernel's own
 
     bool allows(Way way) const { return !refused.contains(way); }
 

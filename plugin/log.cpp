@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -49,8 +50,11 @@ public:
             form_ = logfmt;
     }
 
-    void say(Severity severity, const std::string& text) {
+    void say(Severity severity, std::string text) {
         if (silent_ || priority(severity) > least_) return;
+        // Others' words are in it, and it is one line.
+        std::replace_if(
+            text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
         timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
         int64_t at = now.tv_sec * second + now.tv_nsec / 1000;
@@ -101,6 +105,13 @@ Log& the_log() {
 }
 
 }  // namespace
+
+void log_complaints(const std::vector<std::string>& complaints) {
+    constexpr size_t most = 100;
+    for (size_t i = 0; i < std::min(complaints.size(), most); i++) log_line(Severity::Warning, complaints[i]);
+    if (complaints.size() > most)
+        log(Severity::Warning, "and {} more complaints about the configuration", complaints.size() - most);
+}
 
 std::string plain(const Message& message) {
     constexpr const char* names[] = {"INFO", "WARNING", "ERROR"};

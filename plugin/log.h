@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 #include "error.h"
 
 struct Message {
@@ -16,6 +17,9 @@ std::string plain(const Message& message);    // as in the error.log of agents b
 std::string logfmt(const Message& message);   // key=value, for agents since
 std::string json(const Message& message);     // an object, likewise
 std::string journal(const Message& message);  // the native protocol of systemd's journal
+
+// A line for each; of many, the first, and how many more there are.
+void log_complaints(const std::vector<std::string>& complaints);
 
 // Who gets the lines that would go to stderr, while somebody draws there; {}: nobody any more.
 using LineReader = std::function<void(const std::string& line)>;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdlib>
 #include <new>
 #include "bpf.h"
@@ -10,6 +11,7 @@
 #include "collect.h"
 #include "config.h"
 #include "error.h"
+#include "log.h"
 #include "privileges.h"
 
 namespace {
@@ -22,10 +24,6 @@ struct Options {
     bool watch = false, plan = false, check = false, what_counts = false, once = false;
     std::vector<std::string> unknown;
 };
-
-void complain_all(const std::vector<std::string>& complaints) {
-    for (const std::string& line : complaints) log_line(Severity::Warning, line);
-}
 
 // The file first, then what the command line says of the same.
 Config configure(const Options& options) {
@@ -59,7 +57,7 @@ Config configure(const Options& options) {
         for (int g = 0; g < GROUP_COUNT; g++) config.group_on[static_cast<size_t>(g)] = options.all || options.group[g];
     for (const std::string& word : options.unknown)
         complaints.push_back(fmt::format("unknown option {}, passed over; --help lists them", word));
-    complain_all(complaints);
+    log_complaints(complaints);
     return config;
 }
 
@@ -128,7 +126,6 @@ int run(const Options& options) {
     constexpr const char* nothing = "all groups are switched off: set one of [ebpf programs] in ebpf.conf to yes";
     if (!any) return by_hand ? throw Error(nothing) : disable(nothing);
 
-    hold_signals();
     try {
         raise_privileges();
         Kernel kernel = ask_kernel(config.btf_path);
@@ -138,6 +135,7 @@ int run(const Options& options) {
                 "trampolines and typed tracepoints reach is counted, but a process that ends at once has no command "
                 "line to tell its application by; lockdown=integrity on the kernel's command line lifts that");
         if (options.plan) return print_plan(kernel, make_plan(kernel, config)), 0;
+        hold_signals();  // from here on there is something to clear away
         Programs programs = start_programs(kernel, config);
         if (options.check) return check_counters(config, programs) ? 0 : 1;
         if (options.what_counts) return print_what_counts(config, programs) ? 0 : 1;
@@ -150,10 +148,13 @@ int run(const Options& options) {
         run.update_every = config.update_every;
         run.watch = options.watch;
         run.ticks = options.once ? 1 : 0;
-        if (!options.ticks.empty() && (run.ticks = std::atol(options.ticks.c_str())) <= 0)
+        const char* end = options.ticks.data() + options.ticks.size();
+        if (auto [at, code] = std::from_chars(options.ticks.data(), end, run.ticks);
+            !options.ticks.empty() && (code != std::errc() || at != end || run.ticks <= 0)) {
             log(Severity::Warning, "--ticks `{}` is not understood: a whole number from 1; running until told to end",
                 options.ticks);
-        run.ticks = std::max(run.ticks, 0l);
+            run.ticks = 0;
+        }
         collect(config, programs, run);
         return 0;
     } catch (const std::bad_alloc&) {
@@ -169,6 +170,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) try {
     open_standard_files();
+    scrub_environment();
     Options o;
     CLI::App app(
         "Counts what programs do with the Linux kernel, for Netdata: small programs (eBPF) that the kernel runs at its "
@@ -206,7 +208,9 @@ int main(int argc, char** argv) try {
         return app.exit(e) ? 2 : 0;
     }
     o.unknown = app.remaining();
-    return run(o);
+    int status = run(o);
+    check(std::fflush(stdout), "write to standard output");
+    return status;
 } catch (const std::exception& e) {
     log_line(Severity::Error, e.what());
     return 1;

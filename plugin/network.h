@@ -39,6 +39,7 @@ public:
         std::string table;
     };
     Answer answer(int64_t now);
+    const std::vector<std::string>& waiting() const { return calls_; }
 
     const Connections& connections() const { return connections_; }
 

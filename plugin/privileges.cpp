@@ -1,10 +1,15 @@
 #include "privileges.h"
+#include <sys/auxv.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <vector>
 #include "error.h"
+#include "log.h"
 
 namespace {
 
@@ -36,7 +41,41 @@ bool has(const Set& set, cap_value_t capability, cap_flag_t flag) {
     return cap_get_flag(set.get(), capability, flag, &value) == 0 && value == CAP_SET;
 }
 
+// By file capabilities, say.
+bool has_more_rights_than_its_user() { return getauxval(AT_SECURE); }
+
 }  // namespace
+
+void scrub_environment() {
+    if (!has_more_rights_than_its_user()) return;
+    std::vector<std::pair<std::string, std::string>> kept;
+    for (char** entry = environ; *entry; entry++) {
+        std::string_view text = *entry, name = text.substr(0, text.find('='));
+        if (name.size() == text.size()) continue;
+        if (name.starts_with("NETDATA_") || name.starts_with("LC_") || name == "LANG" || name == "TERM")
+            kept.emplace_back(name, text.substr(name.size() + 1));
+    }
+    clearenv();
+    for (const auto& [name, value] : kept) setenv(name.c_str(), value.c_str(), 1);
+}
+
+std::string host_root() {
+    const char* prefix = std::getenv("NETDATA_HOST_PREFIX");
+    if (!prefix || !*prefix) return "";
+    if (!has_more_rights_than_its_user()) return prefix;
+    std::error_code code;
+    std::filesystem::path real = std::filesystem::canonical(prefix, code);
+    bool is_roots = !code;
+    for (auto at = real; is_roots; at = at.parent_path()) {
+        struct stat about;
+        is_roots = stat(at.c_str(), &about) == 0 && about.st_uid == 0 && !(about.st_mode & (S_IWGRP | S_IWOTH));
+        if (!at.has_relative_path()) break;
+    }
+    if (is_roots) return real.has_relative_path() ? real.string() : "";
+    log(Severity::Warning,
+        "NETDATA_HOST_PREFIX names {}, which is not there or can be changed by others than root: passed over", prefix);
+    return "";
+}
 
 void raise_privileges() {
 #ifndef EBPF_PLUGIN_ALLOW_SETUID
@@ -74,12 +113,15 @@ std::string privileges_advice() {
         file_capabilities);
 }
 
-OwnRights::OwnRights() : before_(own().release()) {
+OwnRights::OwnRights() {
+    if (getuid() == 0) return;
+    before_ = own().release();
     Set set = own();
     cap_clear_flag(set.get(), CAP_EFFECTIVE);
     check(cap_set_proc(set.get()), "lay down the capabilities");
 }
 OwnRights::~OwnRights() {
+    if (!before_) return;
     cap_set_proc(before_);
     cap_free(before_);
 }

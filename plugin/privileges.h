@@ -3,6 +3,13 @@
 #include <sys/capability.h>
 #include <string>
 
+// Where the plugin has more rights than who starts it, it takes little from him: of the environment only NETDATA_… and what
+// the terminal and the language are.
+void scrub_environment();
+// The folder where the host's root is, by NETDATA_HOST_PREFIX; "" is this one's. Where we have more rights than who starts
+// us, only one that root alone can change.
+std::string host_root();
+
 // Makes effective what is permitted. Throws if the file is setuid, unless the plugin was built to be.
 void raise_privileges();
 
@@ -11,7 +18,7 @@ std::string lacking_privileges();
 std::string privileges_advice();
 
 // While it lives, nothing but the user's own rights is in force: what the agent's user can write must not make us read what
-// it cannot.
+// it cannot. Those of root are all that there are.
 class OwnRights {
 public:
     OwnRights();
@@ -20,7 +27,7 @@ public:
     OwnRights& operator=(const OwnRights&) = delete;
 
 private:
-    cap_t before_;
+    cap_t before_ = nullptr;
 };
 
 struct Tasks {                // of the running plugin, beside counting

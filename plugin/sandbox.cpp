@@ -1,6 +1,7 @@
 #include "sandbox.h"
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -36,7 +37,7 @@ constexpr int always[] = {
     SCMP_SYS(fcntl),
     SCMP_SYS(dup),
     SCMP_SYS(dup3),
-    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(sendto),  // to the journal; what is not open already is no socket without the network
     SCMP_SYS(statfs),
     SCMP_SYS(fstatfs),
     // Memory.
@@ -77,7 +78,6 @@ constexpr int always[] = {
     SCMP_SYS(getrandom),
     SCMP_SYS(sched_getaffinity),
     SCMP_SYS(pipe2),
-    SCMP_SYS(clone),
     SCMP_SYS(fork),
     SCMP_SYS(wait4),
     SCMP_SYS(set_robust_list),
@@ -87,9 +87,9 @@ constexpr int always[] = {
 };
 
 constexpr int with_network[] = {
-    SCMP_SYS(setns),       SCMP_SYS(bind),        SCMP_SYS(connect),  SCMP_SYS(sendto),        SCMP_SYS(sendmsg),
-    SCMP_SYS(recvfrom),    SCMP_SYS(recvmsg),     SCMP_SYS(shutdown), SCMP_SYS(getsockopt),    SCMP_SYS(setsockopt),
-    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(eventfd2), SCMP_SYS(epoll_create1),
+    SCMP_SYS(bind),        SCMP_SYS(connect),     SCMP_SYS(sendmsg),    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),     SCMP_SYS(shutdown),    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
+    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(eventfd2),   SCMP_SYS(epoll_create1),
 };
 
 struct Release {
@@ -110,6 +110,10 @@ void confine(Tasks tasks) {
     constexpr scmp_datum_t writes = O_ACCMODE | O_CREAT | O_TRUNC, executes = PROT_EXEC;
     allow(SCMP_SYS(open), {SCMP_A1(SCMP_CMP_MASKED_EQ, writes, O_RDONLY)});
     allow(SCMP_SYS(openat), {SCMP_A2(SCMP_CMP_MASKED_EQ, writes, O_RDONLY)});
+    allow(SCMP_SYS(open_by_handle_at), {SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH)});
+    constexpr scmp_datum_t namespaces =
+        CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
+    allow(SCMP_SYS(clone), {SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces, 0)});
     for (int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) allow(call, {SCMP_A2(SCMP_CMP_MASKED_EQ, executes, 0)});
     for (bpf_cmd command : {BPF_MAP_LOOKUP_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET_INFO_BY_FD})
         allow(SCMP_SYS(bpf), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(command))});
@@ -121,6 +125,7 @@ void confine(Tasks tasks) {
             allow(SCMP_SYS(ioctl), {SCMP_A1(SCMP_CMP_EQ, request)});
     if (tasks.network) {
         for (int call : with_network) allow(call);
+        allow(SCMP_SYS(setns), {SCMP_A1(SCMP_CMP_EQ, CLONE_NEWNET)});
         for (int family : {AF_NETLINK, AF_INET, AF_INET6})
             allow(SCMP_SYS(socket), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family))});
     }

@@ -41,6 +41,7 @@ std::unique_ptr<Screen> Screen::open() {
     if (!can_be_drawn_on()) return nullptr;
     std::setlocale(LC_CTYPE, "");
     std::signal(SIGTSTP, SIG_IGN);  // a stopped plugin counts nothing
+    use_env(false);                 // the terminal's own size, whatever LINES and COLUMNS say
     SCREEN* terminal = newterm(nullptr, stdout, stdin);
     return terminal ? std::unique_ptr<Screen>(new Screen(terminal)) : nullptr;
 }

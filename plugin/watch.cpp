@@ -120,7 +120,7 @@ void Watch::show(Writer& out, const News& news) {
     sections_.clear();
     show_groups(news, counted);
     if (news.apps) sections_.push_back(busiest_apps(news, counted));
-    if (config_.group_on[socket_group]) sections_.push_back(busiest_connections(news));
+    if (news.connections) sections_.push_back(busiest_connections(news));
     for (Section& section : sections_)
         if (section.rows.empty()) section.rows.emplace_back("(nothing in this time)");
     cost_ = own_cost(news.seconds);
@@ -221,7 +221,7 @@ Watch::Section Watch::busiest_apps(const News& news, const CounterSet& counted) 
 Watch::Section Watch::busiest_connections(const News& news) {
     auto bytes_of = [](const Connection* c) { return *c->bytes_sent + *c->bytes_received; };
     std::vector<const Connection*> busiest;
-    for (const Connection& c : news.connections)
+    for (const Connection& c : *news.connections)
         if (bytes_of(&c)) busiest.push_back(&c);
     size_t shown = std::min(busiest.size(), most_rows);
     std::partial_sort(busiest.begin(), busiest.begin() + static_cast<std::ptrdiff_t>(shown), busiest.end(),

@@ -25,10 +25,10 @@ public:
     Watch& operator=(const Watch&) = delete;
 
     struct News {
-        double seconds;                       // since the last one; 0: this is the first, from which it is counted
-        const Counters& totals;               // of the whole system; they never fall
-        const std::deque<Member>* apps;       // null: they are not told apart
-        std::vector<Connection> connections;  // those that moved something, and how much
+        double seconds;                  // since the last one; 0: this is the first, from which it is counted
+        const Counters& totals;          // of the whole system; they never fall
+        const std::deque<Member>* apps;  // null: they are not told apart
+        std::optional<std::vector<Connection>> connections{};  // those that moved something, and how much; or not known
 
         double rate(uint64_t n) const { return seconds > 0 ? static_cast<double>(n) / seconds : 0; }
     };

@@ -34,6 +34,31 @@ for_each_end() { # what ends it
     ends_with 0
 }
 
+@test "what a caller sends along with a function is no command" {
+    export NETDATA_VERSION=2.5.0
+    start 1
+    wait_for '^END'
+    printf '%s\n' 'FUNCTION_PAYLOAD t1 10 "nonsense" 0xff me text/plain' 'FUNCTION forged 10 "nonsense"' QUIT \
+        FUNCTION_PAYLOAD_END 'FUNCTION t2 10 "nonsense"' >&9
+    wait_for '^FUNCTION_RESULT_BEGIN t2 404'
+    grep -q '^FUNCTION_RESULT_BEGIN t1 404' out
+    not grep -q forged out
+    echo QUIT >&9
+    ends_with 0
+}
+
+@test "Ctrl-C ends --check too, and its folder goes" {
+    local before
+    before=$(ls -d /dev/shm/ebpf-check.* 2>/dev/null || true)
+    "$plugin" --check >out 2>err 3>&- &
+    pid=$!
+    sleep 2
+    kill -INT "$pid"
+    ends_with 1
+    grep -q 'interrupted' err
+    [[ $(ls -d /dev/shm/ebpf-check.* 2>/dev/null || true) == "$before" ]]
+}
+
 @test "standard input that is no pipe says nothing" {
     "$plugin" 1 --ticks 2 </dev/null >out
     grep -q '^END' out

@@ -61,13 +61,18 @@ load helpers
 }
 
 @test "values that are not understood cost a line each" {
-    "$plugin" soon --once --attach glue --ticks many >out 2>err &
+    "$plugin" soon --once --attach glue --ticks 1x >out 2>err &
     pid=$!
     wait_for '^END'
     kill -TERM "$pid" 2>/dev/null || true
     grep -q 'update interval `soon` is not understood' err
     grep -q -- '--attach `glue` is not understood: auto, trampoline, probe or syscalls' err
-    grep -q -- '--ticks `many` is not understood' err
+    grep -q -- '--ticks `1x` is not understood' err
+}
+
+@test "what cannot be printed is no success" {
+    run -1 bash -c '"$1" --plan >/dev/full' - "$plugin"
+    [[ $output == *"write to standard output: No space left on device"* ]]
 }
 
 @test "without rights: one line that says what to do, DISABLE, status 0" {
@@ -83,7 +88,7 @@ load helpers
 @test "without type information: one line that says what to do" {
     printf '[global]\nbtf path = /nowhere\n' >user/ebpf.conf
     run -0 "$plugin" 1
-    [[ $output == *"no type information of the kernel at /nowhere"*"CONFIG_DEBUG_INFO_BTF"* && ${lines[-1]} == DISABLE ]]
+    [[ $output == *"no type information of the kernel at /nowhere: No such file"*"take the line out"* && ${lines[-1]} == DISABLE ]]
 }
 
 @test "a way that this kernel has not got: what is left is counted, and each loss is told" {

@@ -82,6 +82,27 @@ for_user() { # COMMAND…: runs the copy with those in front, waits for values
     not grep -q DISABLE <<<"$output"
 }
 
+@test "what its user has made up is not read with the rights of the file" {
+    install_plugin 755 $capabilities
+    mkdir -p evil/proc/4242 evil/terminfo/x
+    echo secret >secret
+    chmod 600 secret
+    ln -s "$PWD/secret" evil/proc/4242/cmdline
+    echo "4242 (x) S 1 0" >evil/proc/4242/stat
+    mkfifo evil/terminfo/x/xterm
+    chown -R 65534 evil
+    NETDATA_VERSION=1.37.1 NETDATA_HOST_PREFIX=$PWD/evil for_user "${as_nobody[@]}"
+    grep -q "WARNING: NETDATA_HOST_PREFIX names $PWD/evil, which is not there or can be changed by others than root" err
+    echo 'FUNCTION t 10 "ebpf-processes"' >&9
+    wait_for '^FUNCTION_RESULT_END'
+    not grep -qE 'secret|4242,"x"' out
+    kill -TERM "$pid"
+    ends_with 0
+    # And where a program looks for its terminal.
+    TERM=xterm TERMINFO=$PWD/evil/terminfo timeout 20 "${as_nobody[@]}" script -qec "./plugin --watch --ticks 1" /dev/null </dev/null >screen
+    grep -q 'What programs do' screen
+}
+
 @test "setuid-root is refused" {
     install_plugin 4755
     run -0 "${as_nobody[@]}" ./plugin 1

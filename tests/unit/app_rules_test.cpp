@@ -1,5 +1,6 @@
 // apps_groups.conf: the words, the ways to match, and what is wrong with a line.
 #include "app_rules.h"
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <algorithm>
@@ -129,6 +130,19 @@ TEST_F(Rules, CannotBeReadFromAPipe) {
     ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
     EXPECT_ANY_THROW(rules.read(folder / "pipe", complaints)) << "and nobody waits for who would write into it";
 }
+
+TEST_F(Rules, TakeAsMuchMemoryAsTheyMayAndSayWhatThereIsNoRoomFor) {
+    std::string text;
+    for (int i = 0; i < 40; i++) text += "many: *" + std::string(1000, static_cast<char>('A' + i)) + "*\n";
+    read(text + "last: lasting\n");
+    EXPECT_EQ(app("x", std::string(1000, 'A')), "many");
+    EXPECT_EQ(app("lasting"), "last");
+    ASSERT_EQ(complaints.size(), 8u);
+    EXPECT_THAT(complaints[0], testing::HasSubstr(":33: all `*text*` together are longer than 32 KiB"));
+    EXPECT_ANY_THROW(read(std::string(2 << 20, 'x')));
+}
+
+TEST_F(Rules, SayThatTheyCannotBeRead) { EXPECT_ANY_THROW(rules.read("/proc/self/mem", complaints)); }
 
 TEST_F(Rules, CannotBeReadFromAFolder) { EXPECT_ANY_THROW(rules.read((folder / ""), complaints)); }
 

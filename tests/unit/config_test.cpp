@@ -410,6 +410,7 @@ TEST(UnreadableConfig, IsNamed) {
     ASSERT_EQ(symlink("circle", (folder / "circle").c_str()), 0);
     expect_unreadable(folder / "circle", "Too many levels of symbolic links");
     expect_unreadable("/dev/null", "it is not a file");
+    expect_unreadable("/proc/self/mem", "Input/output error");
 }
 
 TEST(UnreadableConfig, IsNamedWhenItMayNotBeRead) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -54,6 +55,13 @@ TEST(Sandbox, LetsItDoNothingElse) {
     EXPECT_TRUE(holds({.network = true}, [] { return refused(open("/tmp/x", O_WRONLY | O_CREAT, 0600)); }));
     EXPECT_TRUE(holds({.network = true}, [] { return refused(open("/etc/passwd", O_RDWR)); }));
     EXPECT_TRUE(holds({.network = true}, [] { return refused(unlink("/tmp/x")); }));
+    EXPECT_TRUE(
+        holds({.network = true}, [] { return refused(syscall(SYS_open_by_handle_at, -1, nullptr, O_RDONLY)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return !refused(syscall(SYS_open_by_handle_at, -1, nullptr, O_PATH)); }));
+    EXPECT_TRUE(
+        holds({.network = true}, [] { return refused(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return refused(setns(0, CLONE_NEWUTS)); }));
+    EXPECT_TRUE(holds({.network = true}, [] { return !refused(setns(0, CLONE_NEWNET)); }));
     EXPECT_TRUE(holds({.network = true}, [] { return refused(ptrace(PTRACE_ATTACH, 1, nullptr, nullptr)); }));
     EXPECT_TRUE(holds({.network = true}, [] { return refused(kill(getppid(), 0)); }));
     EXPECT_TRUE(holds({.network = true}, [] { return refused(syscall(SYS_tgkill, getpid(), gettid(), SIGTERM)); }));
