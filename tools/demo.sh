@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 tools/install-packages.sh tools/packages
 [[ -f build/demo/build.ninja ]] || cmake --preset release -B build/demo -DEBPF_PLUGIN_TESTS=OFF >/dev/null
-cmake --build build/demo --target ebpf.plugin >/dev/null
+cmake --build build/demo --target ebpf.plugin ebpf-workload >/dev/null
 plugin=$PWD/build/demo/ebpf.plugin
 
 work() { # TIMES

@@ -8,6 +8,7 @@ case ${1-} in
     rpm) plugins=/usr/libexec/netdata/plugins.d ;;
     *) echo "usage: tools/package.sh deb|rpm" >&2 && exit 2 ;;
 esac
+tools/install-packages.sh tools/packages >&2
 build=build/$1
 mkdir -p "$build"
 trap 'tail -30 "$build.log" >&2' ERR
