@@ -395,6 +395,7 @@ std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::
 }
 
 constexpr long count = 200;
+constexpr uint64_t few = 10;
 constexpr uint64_t bytes_a_call = 100;
 
 bool sees(const Plan& plan, Seen seen) {
@@ -437,7 +438,16 @@ bool check_counters(const Config& config, Programs& programs) {
             if (!any) continue;
             Made made;
             Counters counted;
-            if (!workload.run(program, operation, count, made, counted)) {
+            // Where a tracepoint tells of freed tasks the kernel passes over a few now and then, whoever listens.
+            auto lost_a_few = [&, freed = size_t{COUNTER(process, freed_calls)}] {
+                if (!counting[freed] || !expected[freed] || expected[freed]->outcome == Any) return false;
+                uint64_t want = made.of(expected[freed]->outcome);
+                return counted[freed] < want && counted[freed] + few >= want;
+            };
+            bool ran = workload.run(program, operation, count, made, counted);
+            for (int again = 0; ran && lost_a_few() && again < 3; again++)
+                ran = workload.run(program, operation, count, made, counted);
+            if (!ran) {
                 fmt::print("{:<34} not on this kernel\n", operation);
                 continue;
             }
@@ -448,7 +458,6 @@ bool check_counters(const Config& config, Programs& programs) {
                 uint64_t want = expected[c] ? made.of(expected[c]->outcome) : 0;
                 // These are counted for nobody in particular: others' may be among them; and the freeing of a task comes
                 // later by a grace period, so that a few of the last operation's may be too.
-                constexpr uint64_t few = 10;
                 bool anybodys = c == COUNTER(process, release_calls) || c == COUNTER(process, freed_calls) ||
                                 c == COUNTER(socket, accepts_tcp) || c == COUNTER(socket, retransmit_calls);
                 uint64_t most = !anybodys ? want : workload.was_alone() ? want + few : UINT64_MAX;
