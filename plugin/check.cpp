@@ -445,7 +445,7 @@ bool check_counters(const Config& config, Programs& programs) {
                 return counted[freed] < want && counted[freed] + few >= want;
             };
             bool ran = workload.run(program, operation, count, made, counted);
-            for (int again = 0; ran && lost_a_few() && again < 3; again++)
+            for (int again = 0; ran && lost_a_few() && again < 6; again++)
                 ran = workload.run(program, operation, count, made, counted);
             if (!ran) {
                 fmt::print("{:<34} not on this kernel\n", operation);
