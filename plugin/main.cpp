@@ -5,14 +5,14 @@
 #include <charconv>
 #include <cstdlib>
 #include <new>
-#include "bpf.h"
-#include "charts.h"
-#include "check.h"
-#include "collect.h"
-#include "config.h"
-#include "error.h"
-#include "log.h"
-#include "privileges.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "bpf/programs.h"
+#include "check/check.h"
+#include "guard/privileges.h"
+#include "loop.h"
 
 namespace {
 

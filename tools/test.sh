@@ -49,6 +49,7 @@ fuzz() { build fuzz >&2 && tests/fuzz/run build/fuzz -max_total_time=60; }
 lint_shell() {
     git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/agent/private_agent.bash tests/guest/{run,kernels,agent,checks,selinux,table} | xargs -0 shellcheck
 }
+lint_rooms() { tools/lint-rooms.sh; }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
 lint_tidy() {
     git ls-files -z 'plugin/*.cpp' 'tests/unit/*.cpp' 'tests/protocol/*.cpp' | xargs -0 -P 2 -n 3 clang-tidy -p build/release --quiet --warnings-as-errors='*'
@@ -90,6 +91,7 @@ tap_suite unit gtest build/release/tests/unit
 tap_suite unit-asan gtest build/asan/tests/unit
 tap_suite fuzz fuzz
 tap_step lint-shell lint_shell
+tap_step lint-rooms lint_rooms
 tap_step lint-format lint_format
 tap_step lint-tidy nice -n 19 bash -c "$(declare -f lint_tidy); lint_tidy" & # beside those that wait more than they work
 # `alone`: what the others do at the same time would be counted too.

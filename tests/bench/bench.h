@@ -7,10 +7,10 @@
 #include <span>
 #include <string>
 #include <vector>
-#include "bpf.h"
-#include "error.h"
+#include "base/error.h"
+#include "bpf/programs.h"
+#include "bpf/slots.h"
 #include "shared.h"
-#include "slots.h"
 
 extern "C" {
 extern const char bench_v2[], bench_v2_end[], bench_v3[], bench_v3_end[], bench_keys[], bench_keys_end[];

@@ -14,8 +14,9 @@
 #include <thread>
 #include <utility>
 #include "bench.h"
+#include "bpf/slots.h"
 #include "loopback.h"
-#include "slots.h"
+#include "net/connections.h"
 
 namespace {
 

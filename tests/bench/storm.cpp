@@ -10,9 +10,9 @@
 #include <thread>
 #include <utility>
 #include "bench.h"
-#include "config.h"
-#include "kernel.h"
-#include "processes.h"
+#include "base/config.h"
+#include "bpf/kernel.h"
+#include "who/processes.h"
 
 namespace {
 

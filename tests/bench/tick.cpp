@@ -12,12 +12,12 @@
 #include <fstream>
 #include <numeric>
 #include "bench.h"
-#include "charts.h"
-#include "network.h"
-#include "processes.h"
-#include "share_charts.h"
-#include "slots.h"
-#include "writer.h"
+#include "netdata/charts.h"
+#include "net/network.h"
+#include "who/processes.h"
+#include "netdata/share_charts.h"
+#include "bpf/slots.h"
+#include "netdata/writer.h"
 
 namespace {
 

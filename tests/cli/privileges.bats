@@ -111,7 +111,7 @@ for_user() { # COMMAND…: runs the copy with those in front, waits for values
 
 @test "the packages give the capabilities that the plugin asks for" {
     local root=$BATS_TEST_DIRNAME/../..
-    grep -qF "\"$capabilities\";" "$root/plugin/privileges.cpp"
+    grep -qF "\"$capabilities\";" "$root/plugin/guard/privileges.cpp"
     grep -qF "set(FILE_CAPABILITIES $capabilities)" "$root/cmake/package.cmake"
     local name
     for name in ${capabilities//[,=]/ }; do

@@ -10,17 +10,18 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include "address.h"
-#include "agent.h"
-#include "app_rules.h"
-#include "cgroups.h"
-#include "config.h"
-#include "container_names.h"
-#include "net_filter.h"
-#include "processes.h"
-#include "service_names.h"
-#include "sock_diag.h"
-#include "words.h"
+#include "base/address.h"
+#include "base/config.h"
+#include "base/patterns.h"
+#include "base/words.h"
+#include "net/filter.h"
+#include "net/service_names.h"
+#include "net/sock_diag.h"
+#include "netdata/agent.h"
+#include "who/app_rules.h"
+#include "who/cgroups.h"
+#include "who/container_names.h"
+#include "who/processes.h"
 
 namespace {
 

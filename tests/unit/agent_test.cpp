@@ -1,5 +1,5 @@
 // What the agent understands, by its version.
-#include "agent.h"
+#include "netdata/agent.h"
 #include <gtest/gtest.h>
 
 namespace {

@@ -1,5 +1,5 @@
 // apps_groups.conf: the words, the ways to match, and what is wrong with a line.
-#include "app_rules.h"
+#include "who/app_rules.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

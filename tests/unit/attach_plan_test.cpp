@@ -1,5 +1,5 @@
 // The plan for kernels made up here: what is attached where, what is counted then, and what is said to be missing.
-#include "attach_plan.h"
+#include "bpf/attach_plan.h"
 #include <gtest/gtest.h>
 #include <map>
 #include "fake_kernel.h"

@@ -1,5 +1,5 @@
 // What the paths of control groups stand for.
-#include "cgroups.h"
+#include "who/cgroups.h"
 #include <gtest/gtest.h>
 #include <optional>
 #include "scratch_folder.h"

@@ -7,10 +7,10 @@
 #include <iomanip>
 #include <map>
 #include <sstream>
-#include "charts.h"
-#include "net_viewer.h"
-#include "self.h"
-#include "share_charts.h"
+#include "net/viewer.h"
+#include "netdata/charts.h"
+#include "netdata/self_charts.h"
+#include "netdata/share_charts.h"
 #include "text.h"
 
 namespace {

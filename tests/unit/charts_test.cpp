@@ -1,5 +1,5 @@
 // The charts' lines, letter by letter.
-#include "charts.h"
+#include "netdata/charts.h"
 #include <gtest/gtest.h>
 #include <algorithm>
 #include <map>

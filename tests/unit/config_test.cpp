@@ -1,5 +1,5 @@
 // How ebpf.conf is found and read, and what is said of its mistakes.
-#include "config.h"
+#include "base/config.h"
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
-#include "error.h"
+#include "base/error.h"
 #include "same_config.h"
 #include "scratch_folder.h"
 

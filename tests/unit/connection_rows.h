@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
-#include "address.h"
-#include "connections.h"
+#include "base/address.h"
+#include "net/connections.h"
 
 struct End {
     std::string address;

@@ -1,5 +1,5 @@
 // The table of connections, as the agent reads it.
-#include "connection_table.h"
+#include "net/connection_table.h"
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <nlohmann/json.hpp>

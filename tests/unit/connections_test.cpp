@@ -1,5 +1,5 @@
 // The table of connections: what is told of each row, from its claim until it is free again.
-#include "connections.h"
+#include "net/connections.h"
 #include <gtest/gtest.h>
 #include <map>
 #include "connection_rows.h"

@@ -1,5 +1,5 @@
 // What engines call their containers, from files as they keep them.
-#include "container_names.h"
+#include "who/container_names.h"
 #include <gtest/gtest.h>
 #include "scratch_folder.h"
 

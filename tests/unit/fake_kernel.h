@@ -1,7 +1,7 @@
 // Kernels that never ran: what make_plan() can be asked about.
 #pragma once
 #include <string>
-#include "attach_plan.h"
+#include "bpf/attach_plan.h"
 
 // The name under which an x86 kernel knows a function of the tables.
 inline std::string kernels_name(const std::string& function) {

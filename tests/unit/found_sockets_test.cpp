@@ -1,5 +1,5 @@
 // What was there before us, found on loopback: services, and connections with what they had moved.
-#include "found_sockets.h"
+#include "net/found_sockets.h"
 #include <gtest/gtest.h>
 #include <optional>
 #include "connection_rows.h"

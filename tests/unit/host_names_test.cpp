@@ -1,5 +1,5 @@
 // Look-ups of host names against a name server on loopback that counts what it is asked.
-#include "host_names.h"
+#include "net/host_names.h"
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -11,8 +11,8 @@
 #include <mutex>
 #include <set>
 #include <thread>
-#include "error.h"
-#include "net_filter.h"
+#include "base/error.h"
+#include "net/filter.h"
 #include "scratch_folder.h"
 
 namespace {

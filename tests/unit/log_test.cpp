@@ -1,5 +1,5 @@
 // The forms of a message, and how many of them pass.
-#include "log.h"
+#include "base/log.h"
 #include <gtest/gtest.h>
 #include <ctime>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,4 @@
 // Addresses, service names, and the lists `ports`, `ips` and `hostnames`: what each lets pass, and what is said of it.
-#include "net_filter.h"
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -7,6 +6,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include "net/filter.h"
 
 namespace {
 

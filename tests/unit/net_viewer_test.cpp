@@ -1,5 +1,4 @@
 // The network viewer: what it shows of connections, and that what is shown adds up to what has moved.
-#include "net_viewer.h"
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
@@ -7,6 +6,7 @@
 #include <set>
 #include <sstream>
 #include "connection_rows.h"
+#include "net/viewer.h"
 #include "protocol.h"
 #include "text.h"
 

@@ -1,5 +1,5 @@
 // What is over a limit, and what of it which group could give back.
-#include "own_cost.h"
+#include "bpf/own_cost.h"
 #include <gtest/gtest.h>
 
 namespace {

@@ -1,5 +1,5 @@
 // For whom processes count: lives that the kernel side tells of, over a /proc of our own.
-#include "processes.h"
+#include "who/processes.h"
 #include <gtest/gtest.h>
 #include <filesystem>
 #include <fstream>

@@ -1,7 +1,7 @@
 // Two configurations compared, field by field; a new field fails to compile here until it is named.
 #pragma once
 #include <gtest/gtest.h>
-#include "config.h"
+#include "base/config.h"
 
 inline void expect_same(const Config& got, const Config& wanted) {
     const auto& [update_every, load_mode, chart_names, attach, pid_table_size, connection_table_size, btf_path, apps,

@@ -1,5 +1,5 @@
 // What is left to the running plugin, tried by a child that is confined as it is.
-#include "sandbox.h"
+#include "guard/sandbox.h"
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>

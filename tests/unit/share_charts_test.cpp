@@ -1,5 +1,5 @@
 // The charts of applications, containers and services, line by line.
-#include "share_charts.h"
+#include "netdata/share_charts.h"
 #include <gtest/gtest.h>
 #include <set>
 #include <sstream>

@@ -1,5 +1,5 @@
 // The fold, over memory in which the test plays the programs in the kernel.
-#include "slots.h"
+#include "bpf/slots.h"
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -12,7 +12,7 @@
 #include <random>
 #include <span>
 #include <thread>
-#include "error.h"
+#include "base/error.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // The kernel's list of sockets: real ones on loopback, and what could stand in its messages.
-#include "sock_diag.h"
+#include "net/sock_diag.h"
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Whose sockets are whose: a /proc of our own, and the real one.
-#include "socket_owners.h"
+#include "net/socket_owners.h"
 #include <gtest/gtest.h>
 #include "loopback.h"
 #include "scratch_folder.h"

@@ -6,7 +6,7 @@
 #include <memory>
 #include <regex>
 #include <set>
-#include "bpf.h"
+#include "bpf/programs.h"
 #include "fake_kernel.h"
 
 extern "C" {

@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include <stdexcept>
 #include <string>
-#include "writer.h"
+#include "netdata/writer.h"
 
 // What was written into a pipe of its own.
 class Text {

@@ -1,5 +1,5 @@
 // The units in which a person is told what is counted.
-#include "watch.h"
+#include "watch/watch.h"
 #include <gtest/gtest.h>
 
 namespace {

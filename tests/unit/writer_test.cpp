@@ -1,5 +1,5 @@
 // The text leaves in one piece where it can, and whole where it cannot.
-#include "writer.h"
+#include "netdata/writer.h"
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -7,7 +7,7 @@
 #include <atomic>
 #include <csignal>
 #include <thread>
-#include "error.h"
+#include "base/error.h"
 
 namespace {
 

@@ -1,0 +1,9 @@
+// The signals that end the plugin or have it read its rules again: held back until somebody looks for them.
+#pragma once
+#include <csignal>
+
+sigset_t ending_signals();
+
+// From here on they wait until the loop looks for them.
+void hold_signals();
+bool has_held_signal();  // one of them has come

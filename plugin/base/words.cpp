@@ -1,0 +1,49 @@
+#include "base/words.h"
+#include <sys/stat.h>
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <iterator>
+#include "base/error.h"
+
+std::vector<std::string_view> split_words(std::string_view text) {
+    constexpr std::string_view blanks = " \t\r\n\v\f";
+    std::vector<std::string_view> words;
+    for (size_t from = text.find_first_not_of(blanks); from != std::string_view::npos;) {
+        size_t end = std::min(text.find_first_of(blanks, from), text.size());
+        words.push_back(text.substr(from, end - from));
+        from = text.find_first_not_of(blanks, end);
+    }
+    return words;
+}
+
+std::vector<std::vector<std::string_view>> split_table(std::string_view text) {
+    std::vector<std::vector<std::string_view>> lines;
+    while (!text.empty()) {
+        std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
+        if (auto words = split_words(line.substr(0, line.find('#'))); !words.empty()) lines.push_back(std::move(words));
+    }
+    return lines;
+}
+
+std::string read_table(const std::string& file) {
+    struct stat about;
+    check(stat(file.c_str(), &about), "read {}", file);
+    if (!S_ISREG(about.st_mode)) throw Error(fmt::format("read {}: it is not a file", file));
+    std::ifstream in(file, std::ios::binary);
+    if (!in) check(-1, "read {}", file);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string lower(std::string_view text) {
+    std::string small(text);
+    std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return std::tolower(c); });
+    return small;
+}
+
+std::string_view shortened(std::string_view text, size_t most) {
+    if (text.size() <= most) return text;
+    while (most && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) most--;
+    return text.substr(0, most);
+}

@@ -1,0 +1,43 @@
+// The plan: what is attached where. A pure function of the tables, the settings and the kernel.
+#pragma once
+#include <string>
+#include <vector>
+#include "base/config.h"
+#include "base/groups.h"
+#include "bpf/kernel.h"
+
+enum class Part { Whole, Call, Return };  // of a hook: what the program sees
+
+struct Attachment {
+    int hook;
+    Way way;
+    Part part;
+    std::string target;  // the function or the tracepoint
+
+    std::string program() const;  // its name in the object
+};
+
+// The kernel would not take this attachment, or not this way at all.
+struct Refusal {
+    int hook;  // -1: the way is refused for all hooks
+    Way way;
+    Part part;
+    std::string why;
+};
+
+struct Missing {
+    int hook;
+    std::string why;
+};
+
+struct Plan {
+    std::vector<Attachment> attachments;
+    std::vector<Missing> missing;
+
+    bool paired(int hook) const;          // seen by one program at the call and another at the return
+    bool shares_program(int hook) const;  // its program serves other hooks too
+    CounterSet counted(const Config& config) const;
+    CounterSet counted_by(Way way, const Config& config) const;
+};
+
+Plan make_plan(const Kernel& kernel, const Config& config, const std::vector<Refusal>& refusals = {});

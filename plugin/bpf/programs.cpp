@@ -1,0 +1,385 @@
+#include "bpf/programs.h"
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <fstream>
+#include <set>
+#include "base/error.h"
+
+// The object, compiled for what BPF can in a kernel: see struct Kernel.
+extern "C" {
+extern const char collector_v2[], collector_v2_end[], collector_v3[], collector_v3_end[], collector_v3_cast[],
+    collector_v3_cast_end[];
+}
+
+namespace {
+
+std::string libbpf_says;  // its first complaint: those that follow say less
+
+int collect_complaint(libbpf_print_level level, const char* format, va_list arguments) {
+    if (level != LIBBPF_WARN) return 0;
+    char line[512];
+    vsnprintf(line, sizeof line, format, arguments);
+    if (!libbpf_says.empty() || !std::string_view(line).starts_with("libbpf: ")) return 0;
+    libbpf_says = line + 8;
+    if (!libbpf_says.empty() && libbpf_says.back() == '\n') libbpf_says.pop_back();
+    return 0;
+}
+
+std::string reason(int code) {
+    std::string text = std::strerror(code);
+    switch (code) {
+        case 524: return "not supported by this kernel (ENOTSUPP)";
+        case EADDRNOTAVAIL: return text + " (of the kernel and its modules several functions have this name)";
+        case ENOMEM:
+            return text +
+                   " (raise MemoryMax= of the agent's unit or the limit of its control group, or make the tables in "
+                   "ebpf.conf smaller)";
+        case EMFILE: return text + " (raise LimitNOFILE= of the agent's unit)";
+        default: return text;
+    }
+}
+
+// No way around it: whatever else is loaded would meet the same.
+bool everybodys(int code) { return code == ENOMEM || code == EMFILE || code == ENFILE || code == EINTR; }
+
+// The last line but the verifier's closing figures.
+std::string last_words(const std::string& log) {
+    std::string last;
+    for (size_t from = 0; from < log.size();) {
+        size_t end = std::min(log.find('\n', from), log.size());
+        std::string line = log.substr(from, end - from);
+        if (!line.empty() && !line.starts_with("processed ") && !line.starts_with("verification time")) last = line;
+        from = end + 1;
+    }
+    return last;
+}
+
+// As many slots as asked for, else four times the threads that run now: open addressing wants room.
+unsigned slot_count(unsigned asked) {
+    unsigned wanted = asked;
+    if (!asked) {
+        std::ifstream file("/proc/loadavg");
+        std::string skip;
+        unsigned threads = 0;
+        char slash;
+        file >> skip >> skip >> skip >> threads >> slash >> threads;
+        wanted = std::clamp(4 * threads, 4096u, 65536u);
+    }
+    return std::bit_ceil(wanted);
+}
+
+// The same for connections. Without the group none is ever looked at.
+unsigned connection_count(const Config& config) {
+    if (!config.group_on[socket_group]) return 64;
+    unsigned wanted = config.connection_table_size;
+    if (!wanted) {
+        std::ifstream file("/proc/net/sockstat");
+        unsigned sockets = 0, n;
+        for (std::string word; file >> word;)
+            if ((word == "alloc" || word == "inuse") && file >> n) sockets += n;
+        wanted = std::clamp(4 * sockets, 4096u, 131072u);
+    }
+    return std::bit_ceil(wanted);
+}
+
+// The kernel waits for a grace period each time that it takes a program off a function, one after the other: seconds in
+// all on some kernels, and the agent is waiting. So a child takes them along: we go on after `patience` at most, and
+// nothing is ever left behind, for the child has nothing to do but to close them.
+//
+// Not in a pid namespace: should its first process end meanwhile, which kills the child, kernels before 6.3 never finish
+// either of the two (synchronize_rcu_tasks against zap_pid_ns_processes).
+void let_go(std::vector<Link>& links) {
+    constexpr auto patience = std::chrono::milliseconds(300);
+    if (!in_first_pid_namespace()) return links.clear();
+    int go[2];
+    if (links.empty() || pipe2(go, O_CLOEXEC)) return;
+    pid_t child = fork();
+    if (child == 0) {
+        char nothing;
+        for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, go[1]}) close(fd);
+        while (read(go[0], &nothing, 1) < 0 && errno == EINTR) {
+        }  // until we hold the links alone
+        _exit(0);
+    }
+    links.clear();
+    for (int fd : go) close(fd);
+    for (auto end = std::chrono::steady_clock::now() + patience;
+         child > 0 && std::chrono::steady_clock::now() < end && waitpid(child, nullptr, WNOHANG) == 0;)
+        usleep(5000);
+}
+
+}  // namespace
+
+void Programs::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
+
+template <class T>
+T* Programs::share(const char* map, size_t count) {
+    size_t bytes = count * sizeof(T);
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(map), 0);
+    if (memory == MAP_FAILED) throw Error(fmt::format("map {} into memory: {}", map, reason(errno)), errno);
+    shared_.emplace_back(memory, Unmap{bytes});
+    return static_cast<T*>(memory);
+}
+
+Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableSizes sizes) : plan_(std::move(plan)) {
+    left_out_.missed.resize(HOOKS);
+    const auto [slots, connections] = sizes;
+    libbpf_set_print(collect_complaint);
+    libbpf_says.clear();
+    std::string btf = kernel.types_path();
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "netdata_ebpf",
+                .btf_custom_path = btf.empty() ? nullptr : btf.c_str());
+    auto elf = !kernel.compare_exchange ? std::span(collector_v2, collector_v2_end)
+               : !kernel.casts          ? std::span(collector_v3, collector_v3_end)
+                                        : std::span(collector_v3_cast, collector_v3_cast_end);
+    object_.reset(check(bpf_object__open_mem(elf.data(), elf.size(), &options), "open the eBPF object"));
+
+    settings set{};
+    set.slot_mask = slots - 1;
+    set.slot_shift = 32 - static_cast<unsigned>(std::countr_zero(slots));
+    set.wake_at = slots / 2;
+    set.returns = config.returns();
+    set.identities = config.identities();
+    set.commands = config.apps && kernel.reads_memory;
+    set.reads_memory = kernel.reads_memory;
+    set.connection_mask = connections - 1;
+    set.connection_shift = 32 - static_cast<unsigned>(std::countr_zero(connections));
+    set.connections_wake_at = connections / 2;
+    std::set<bpf_program*> wanted;
+    auto program = [&](const Attachment& a) {
+        return check(bpf_object__find_program_by_name(object_.get(), a.program().c_str()), "find program {}",
+                     a.program());
+    };
+    for (const Attachment& a : plan_.attachments) {
+        bpf_program* p = program(a);
+        bpf_program__set_autoload(p, true);
+        if (a.way == Way::Tracepoint || a.way == Way::Trampoline) {
+            errno = -bpf_program__set_attach_target(p, 0, a.target.c_str());
+            if (errno) throw Refusal{a.hook, a.way, a.part, fmt::format("{}: {}", a.target, libbpf_says)};
+        }
+        if (auto function = kernel.functions.find(a.target); function != kernel.functions.end())
+            set.arguments[a.hook] = static_cast<__u8>(function->second);
+        set.by_event[a.hook] = a.way == Way::Tracepoint;
+        set.by_call[a.hook] = a.way == Way::Syscalls && hook_ref(a.hook).hook.by_socket;
+        if (a.way == Way::ProbeMulti) bpf_program__set_expected_attach_type(p, BPF_TRACE_KPROBE_MULTI);
+        set.paired[a.hook] = plan_.paired(a.hook);
+        set.counting[a.hook] = config.group_on[&hook_ref(a.hook).group - groups];
+        wanted.insert(p);
+    }
+    bpf_map* map;
+    constexpr unsigned news_bytes = 128 << 10;  // 250 command lines, 1000 connections; at half of that we are woken
+    for (auto [name, entries] : {std::pair{"slots", slots},
+                                 {"dirty", slots / 64},
+                                 {"claims", slots},
+                                 {"connections", connections},
+                                 {"dirty_connections", connections / 64},
+                                 {"connection_claims", connections},
+                                 {"connection_index", connections},
+                                 {"news", set.commands || config.group_on[socket_group] ? news_bytes : 4096}})
+        if ((map = bpf_object__find_map_by_name(object_.get(), name))) bpf_map__set_max_entries(map, entries);
+    map = check(bpf_object__find_map_by_name(object_.get(), ".rodata.settings"), "find the settings");
+    check(bpf_map__set_initial_value(map, &set, sizeof set), "write the settings");
+
+    constexpr size_t log_size = 1 << 20;  // touched only by a program that is refused; kernels before 6.4 want it whole
+    std::vector<std::pair<bpf_program*, std::unique_ptr<char[]>>> program_logs;
+    for (bpf_program* p : wanted) {
+        program_logs.emplace_back(p, new char[log_size]);
+        program_logs.back().second[0] = 0;
+        bpf_program__set_log_buf(p, program_logs.back().second.get(), log_size);
+    }
+    if (int code = -bpf_object__load(object_.get())) {
+        if (everybodys(code)) throw Error(fmt::format("load the eBPF programs: {}", reason(code)), code);
+        for (auto& [p, log] : program_logs) {
+            if (!log[0]) continue;
+            for (const Attachment& a : plan_.attachments)
+                if (a.program() == bpf_program__name(p))
+                    throw Refusal{a.hook, a.way, a.part,
+                                  fmt::format("{}: the kernel refuses the program ({}): {}", a.target, reason(code),
+                                              kernel.reads_memory ? last_words(log.get())
+                                                                  : "under lockdown (confidentiality) it may not read "
+                                                                    "the function's arguments")};
+        }
+        throw Error(fmt::format("load the eBPF programs: {} ({})", reason(code), libbpf_says), code);
+    }
+
+    memory_.slots = share<slot>("slots", slots);
+    memory_.dirty = share<uint8_t>("dirty", slots);
+    memory_.shared = share<state>(".data.state", 1);
+    memory_.count = slots;
+    connections_ = {.rows = share<connection>("connections", connections),
+                    .dirty = share<uint8_t>("dirty_connections", connections),
+                    .shared = memory_.shared,
+                    .count = connections,
+                    .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims"),
+                    .index_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_index")};
+    memory_.overflow_fd = map_fd("overflow");
+    memory_.claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "claims");
+    memory_.releases = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [](const Attachment& a) {
+        return a.hook == process_hook_base + int{process_release} || a.hook == process_hook_base + int{process_freed};
+    });
+    auto hear = [](void* self, void* data, size_t size) {
+        auto& programs = *static_cast<Programs*>(self);
+        if (programs.news_) programs.news_(data, size);
+        return 0;
+    };
+    ring_.reset(check(ring_buffer__new(map_fd("news"), hear, this, nullptr), "open the ring buffer"));
+
+    for (const Attachment& a : plan_.attachments) attach(a);
+    memory_.shared->complete = 1;
+    map_bytes_ = sum_of_maps();
+}
+
+Programs::~Programs() { let_go(links_); }
+
+void Programs::attach(const Attachment& a) {
+    bpf_program* program = bpf_object__find_program_by_name(object_.get(), a.program().c_str());
+    auto same =
+        std::find_if(programs_.begin(), programs_.end(), [program](const Loaded& p) { return p.program == program; });
+    if (same != programs_.end()) {
+        same->hooks.push_back(a.hook);
+        return;
+    }
+
+    bpf_link* link = nullptr;
+    errno = 0;
+    switch (a.way) {
+        case Way::Tracepoint:
+        case Way::Trampoline:
+        case Way::Syscalls: link = bpf_program__attach_trace(program); break;
+        case Way::Probe: link = bpf_program__attach_kprobe(program, a.part == Part::Return, a.target.c_str()); break;
+        case Way::ProbeMulti: {
+            const char* function = a.target.c_str();
+            LIBBPF_OPTS(bpf_kprobe_multi_opts, options, .syms = &function, .cnt = 1,
+                        .retprobe = a.part == Part::Return);
+            link = bpf_program__attach_kprobe_multi_opts(program, nullptr, &options);
+            break;
+        }
+    }
+    if (!link) {
+        int code = errno;
+        if (everybodys(code)) throw Error(fmt::format("attach to {}: {}", a.target, reason(code)), code);
+        bool whole_way = code == 524 || code == EOPNOTSUPP || code == EPERM || code == EACCES ||
+                         (a.way == Way::ProbeMulti && code == EINVAL);
+        throw Refusal{whole_way ? -1 : a.hook, a.way, a.part,
+                      whole_way ? fmt::format("attaching by {}: {}", name_of(a.way), reason(code))
+                                : fmt::format("attaching {} to {}: {}", name_of(a.way), a.target, reason(code))};
+    }
+    links_.emplace_back(link);
+    programs_.push_back({program, {a.hook}});
+}
+
+int Programs::map_fd(const char* name) const {
+    return check(bpf_object__find_map_fd_by_name(object_.get(), name), "find the map {}", name);
+}
+
+int Programs::news_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+
+void Programs::hear() {
+    ring_buffer__consume(ring_.get());
+    memory_.shared->asked = 0;
+}
+
+bool Programs::Loaded::serves_only(size_t group) const {
+    return std::all_of(hooks.begin(), hooks.end(), [group](int hook) { return hook_ref(hook).group_id() == group; });
+}
+
+void Programs::Loaded::add_to(Statistics& all) const {
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size)) return;
+    all.run_time_ns += info.run_time_ns;
+    if (size_t group = hook_ref(hooks[0]).group_id(); serves_only(group)) all.run_time_of[group] += info.run_time_ns;
+    all.missed_runs += info.recursion_misses;
+    for (int hook : hooks) all.missed[static_cast<size_t>(hook)] += info.recursion_misses;
+}
+
+Programs::Statistics Programs::statistics() const {
+    Statistics all = left_out_;
+    for (const Loaded& program : programs_) program.add_to(all);
+    return all;
+}
+
+bool Programs::is_optional(size_t group) const {
+    bool any = false;
+    for (const Loaded& program : programs_)
+        for (int hook : program.hooks) {
+            HookRef ref = hook_ref(hook);
+            if (ref.group_id() != group) continue;
+            bool for_itself = ref.hook.need == Need::WithGroup || ref.hook.need == Need::IfPresent;
+            if (!for_itself || !program.serves_only(group)) return false;
+            any = true;
+        }
+    return any;
+}
+
+void Programs::leave_out(size_t group, const std::string& why) {
+    std::vector<Link> links;
+    std::vector<bpf_program*> unused;
+    for (size_t i = programs_.size(); i-- > 0;) {
+        if (!programs_[i].serves_only(group)) continue;
+        programs_[i].add_to(left_out_);
+        unused.push_back(programs_[i].program);
+        links.push_back(std::move(links_[i]));
+        links_.erase(links_.begin() + static_cast<ptrdiff_t>(i));
+        programs_.erase(programs_.begin() + static_cast<ptrdiff_t>(i));
+    }
+    let_go(links);
+    for (bpf_program* program : unused) bpf_program__unload(program);
+    std::erase_if(plan_.attachments, [&](const Attachment& a) {
+        if (hook_ref(a.hook).group_id() != group) return false;
+        if (plan_.missing.empty() || plan_.missing.back().hook != a.hook) plan_.missing.push_back({a.hook, why});
+        return true;
+    });
+    if (group == socket_group) give_back_connections();
+    map_bytes_ = sum_of_maps();
+}
+
+// libbpf keeps the maps until the end. What their descriptors stand for then is nothing.
+void Programs::give_back_connections() {
+    std::erase_if(shared_, [this](const auto& memory) {
+        return memory.get() == connections_.rows || memory.get() == connections_.dirty;
+    });
+    connections_ = {};
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (const char* name : {"connections", "dirty_connections", "connection_claims", "connection_index"})
+        if (int fd = bpf_object__find_map_fd_by_name(object_.get(), name); nothing >= 0 && fd >= 0)
+            dup3(nothing, fd, O_CLOEXEC);
+    if (nothing >= 0) close(nothing);
+}
+
+uint64_t Programs::sum_of_maps() const {
+    uint64_t bytes = 0;
+    bpf_map* map;
+    bpf_object__for_each_map(map, object_.get()) {
+        std::ifstream about(fmt::format("/proc/self/fdinfo/{}", bpf_map__fd(map)));
+        for (std::string word; about >> word;)
+            if (uint64_t n; word == "memlock:" && about >> n) bytes += n;
+    }
+    return bytes;
+}
+
+Programs start_programs(const Kernel& kernel, const Config& config) {
+    TableSizes sizes{slot_count(config.pid_table_size), connection_count(config)};
+    std::vector<Refusal> refusals;
+    for (;;) {
+        Plan plan = make_plan(kernel, config, refusals);
+        if (plan.attachments.empty()) {
+            std::string why;
+            for (const Missing& m : plan.missing)
+                if (why.find(m.why) == std::string::npos) why += (why.empty() ? "" : "; ") + m.why;
+            throw Error("nothing can be counted on this kernel: " + why);
+        }
+        try {
+            return Programs(kernel, config, std::move(plan), sizes);
+        } catch (Refusal& refusal) {  // each round leaves out one attachment more, so that this ends
+            refusals.push_back(std::move(refusal));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+#include "net/found_sockets.h"
+#include <netinet/in.h>
+#include <fstream>
+
+Address address_of(const __be32 (&words)[4]) {
+    Address address;
+    std::memcpy(address.bytes.data(), words, sizeof words);
+    return address;
+}
+
+SocketKey key_of(const connection& c) {
+    return {c.net_namespace, address_of(c.local), address_of(c.remote), c.local_port, c.remote_port, c.protocol};
+}
+SocketKey key_of(const Socket& s) {
+    return {s.net_namespace, s.local, s.remote, s.local_port, s.remote_port, s.protocol};
+}
+
+void FoundSockets::find(SockDiag& sockets) {
+    // A UDP socket says nothing of who was first to speak. One on a port that the kernel gives to whoever asks for none is
+    // no service.
+    unsigned first = 32768, last = 60999;
+    std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first >> last;
+    auto take = [&](const Socket& s) {
+        bool fixed_port = s.local_port && (s.local_port < first || s.local_port > last);
+        if (s.protocol == IPPROTO_TCP ? s.state == TcpState::Listen : s.state == TcpState::Close && fixed_port)
+            add_service(s.net_namespace, s.protocol, s.local_port);
+        if (s.tcp)
+            connections_[key_of(s)] = {s.tcp->bytes_sent, s.tcp->bytes_received, s.tcp->packets_sent,
+                                       s.tcp->packets_received, s.tcp->retransmits};
+    };
+    sockets.begin(every_socket, SockDiag::Namespaces::All);
+    while (sockets.next(take)) {
+    }
+}
+
+Traffic FoundSockets::moved_by_then(const connection& c) {
+    auto found = connections_.find(key_of(c));
+    // One that was there but not found: nothing that it did before we saw it is ours to tell.
+    if (found == connections_.end())
+        return c.life & CONNECTION_UNNOTED
+                   ? Traffic{}
+                   : Traffic{c.bytes_sent, c.bytes_received, c.packets_sent, c.packets_received, c.retransmits};
+    Traffic moved = found->second;
+    connections_.erase(found);
+    return moved;
+}

@@ -1,0 +1,50 @@
+// What was there before us: the connections with what they had moved by then, and the ports that somebody serves.
+#pragma once
+#include <functional>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include "net/connections.h"
+#include "net/sock_diag.h"
+
+// One socket's place in the world; local ends tell connections to one service apart.
+struct SocketKey {
+    uint64_t net_namespace = 0;
+    Address local, remote;
+    uint16_t local_port = 0, remote_port = 0;
+    uint8_t protocol = 0;
+    bool operator==(const SocketKey&) const = default;
+};
+template <>
+struct std::hash<SocketKey> {
+    size_t operator()(const SocketKey& key) const {
+        return std::hash<Address>()(key.remote) ^ (std::hash<Address>()(key.local) << 1) ^ key.net_namespace ^
+               (size_t{key.local_port} << 32 | size_t{key.remote_port} << 48) ^ key.protocol;
+    }
+};
+SocketKey key_of(const connection& c);
+SocketKey key_of(const Socket& s);
+Address address_of(const __be32 (&words)[4]);
+
+class FoundSockets {
+public:
+    // Walks the kernel's list once, in all network namespaces.
+    void find(SockDiag& sockets);
+
+    // What that connection had moved when it was found; nothing if it began later. Told once.
+    Traffic moved_by_then(const connection& c);
+
+    bool is_inbound(const connection& c) const {
+        return is_service(c.net_namespace, c.protocol, c.local_port) || c.life & CONNECTION_INBOUND;
+    }
+    bool is_service(uint64_t net_namespace, uint8_t protocol, uint16_t port) const {
+        return services_.contains({net_namespace, protocol, port});
+    }
+    void add_service(uint64_t net_namespace, uint8_t protocol, uint16_t port) {
+        services_.insert({net_namespace, protocol, port});
+    }
+
+private:
+    std::unordered_map<SocketKey, Traffic> connections_;
+    std::set<std::tuple<uint64_t, uint8_t, uint16_t>> services_;
+};

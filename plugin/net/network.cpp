@@ -1,0 +1,223 @@
+#include "net/network.h"
+#include <netinet/in.h>
+#include <cstring>
+#include <unordered_set>
+#include <utility>
+#include "base/error.h"
+#include "net/connection_table.h"
+#include "net/socket_owners.h"
+
+namespace {
+
+constexpr int64_t refresh_interval = 5'000'000'000;  // ns
+constexpr size_t most_namespaces = 4096;
+constexpr SocketStates alive{
+    .tcp = every_socket.tcp & ~(bit(TcpState::Listen) | bit(TcpState::TimeWait) | bit(TcpState::NewSynReceived)),
+    .udp = 0};
+
+}  // namespace
+
+Network::Network(const Config& config, const ConnectionMemory& memory, int update_every, const std::string& root,
+                 const Processes* processes, std::function<void(Owner, int counter, uint64_t n)> credit)
+    : proc_(root + "/proc"),
+      update_every_(update_every),
+      processes_(processes),
+      sockets_(proc_),
+      services_(config.service_names, services_table(), config.resolve_services),
+      connections_(memory) {
+    found_.find(sockets_);
+    if (config.viewer()) {
+        std::vector<std::string> complaints;
+        viewer_.emplace(config, update_every, connections_.count(), found_, services_, complaints);
+        for (const std::string& line : complaints) log_line(Severity::Warning, line);
+    }
+    connections_.listen({.before_us = [this](const connection& c) { return found_.moved_by_then(c); },
+                         .moved =
+                             [this, credit = std::move(credit)](uint32_t row, const connection& c, const Traffic& n) {
+                                 if (viewer_) viewer_->moved(row, c, n);
+                                 remember_process(c);
+                                 if (n.retransmits)
+                                     credit(processes_ ? processes_->owner_of(c.tgid) : Owner{},
+                                            int{socket_base} + int{socket_retransmit_calls}, n.retransmits);
+                             },
+                         .freed =
+                             [this](uint32_t row, const connection&) {
+                                 if (viewer_) viewer_->freed(row);
+                             }});
+}
+
+void Network::hear(const void* news, size_t bytes) {
+    if (bytes == sizeof(connection)) {
+        connection ended;  // the ring buffer aligns it to 8 bytes, not to a cache line
+        std::memcpy(&ended, news, sizeof ended);
+        connections_.ended(ended);
+    }
+    if (bytes == sizeof(listening_news)) {
+        auto& listens = *static_cast<const listening_news*>(news);
+        found_.add_service(listens.net_namespace, IPPROTO_TCP, static_cast<uint16_t>(listens.port));
+    }
+}
+
+void Network::update(Writer& out, int64_t elapsed, int64_t now) {
+    if (!viewer_) return;
+    viewer_->update(out, elapsed, now);
+    look_again(now);
+}
+
+void Network::look_again(int64_t now) {
+    if (is_looking() || now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
+    connections_.forget_moved();
+    refreshed_ = now;
+    rows_ = rows_by_ends();
+    looking_for_ = Refreshed;
+    sockets_.begin(alive, processes_in_);
+}
+
+void Network::track() {
+    connections_.also_tell([this](const connection& c, const Traffic& n) {
+        bool inbound = found_.is_inbound(c);
+        SocketKey key = key_of(c);
+        key.local = {};
+        (inbound ? key.remote_port : key.local_port) = 0;
+        Moved& moved = moved_[key];
+        moved.bytes_sent += n.bytes_sent;
+        moved.bytes_received += n.bytes_received;
+        moved.tgid = c.tgid;
+        moved.inbound = inbound;
+    });
+}
+
+std::vector<Connection> Network::moved() {
+    std::vector<Connection> all;
+    for (const auto& [key, moved] : std::exchange(moved_, {})) {
+        Connection c{.protocol = key.protocol,
+                     .direction = moved.inbound ? Direction::Inbound : Direction::Outbound,
+                     .remote = key.remote,
+                     .local_port = key.local_port,
+                     .remote_port = key.remote_port,
+                     .bytes_sent = moved.bytes_sent,
+                     .bytes_received = moved.bytes_received,
+                     .net_namespace = key.net_namespace};
+        if (moved.tgid) c.tgid = moved.tgid;
+        describe(c);
+        all.push_back(std::move(c));
+    }
+    return all;
+}
+
+void Network::remember_process(const connection& c) {
+    if (!c.tgid) return;
+    if (last_process_.first != c.net_namespace || !last_process_.second) {
+        if (processes_in_.size() >= most_namespaces) processes_in_.clear();  // they come and go
+        last_process_ = {c.net_namespace, &processes_in_[c.net_namespace]};
+    }
+    *last_process_.second = c.tgid;
+}
+
+void Network::ask(const std::string& transaction) {
+    if (looking_for_ != Listed) sockets_.begin(every_socket, SockDiag::Namespaces::All);
+    looking_for_ = Listed;
+    calls_.push_back(transaction);
+}
+
+void Network::look_on() {
+    bool more = sockets_.next([this](const Socket& s) {
+        if (looking_for_ == Refreshed)
+            refresh(s);
+        else if (s.state != TcpState::TimeWait)
+            listed_.emplace(s.cookie, s);
+    });
+    if (more) return;
+    rows_ = {};
+    looking_for_ = Nothing;
+}
+
+Network::Answer Network::answer(int64_t now) {
+    if (calls_.empty() || is_looking()) return {};
+    std::string table = connection_table(live_connections(now), update_every_);
+    listed_.clear();
+    return {std::exchange(calls_, {}), std::move(table)};
+}
+
+void Network::refresh(const Socket& s) {
+    uint32_t row = row_of(s, rows_);
+    if (row != Connections::no_row && s.tcp)
+        connections_.refresh(row, {s.tcp->bytes_sent, s.tcp->bytes_received, s.tcp->packets_sent,
+                                   s.tcp->packets_received, s.tcp->retransmits});
+}
+
+Network::RowsByEnds Network::rows_by_ends() const {
+    RowsByEnds rows;
+    if (connections_.has_cookies()) return rows;
+    for (uint32_t i = 0; i < connections_.count(); i++)
+        if (const connection* c = connections_.row(i)) rows[key_of(*c)] = i;
+    return rows;
+}
+
+uint32_t Network::row_of(const Socket& s, const RowsByEnds& rows) const {
+    if (uint32_t row = connections_.find(s.cookie); row != Connections::no_row) return row;
+    auto row = rows.find(key_of(s));
+    return row == rows.end() ? Connections::no_row : row->second;
+}
+
+// What its port and its process are called.
+void Network::describe(Connection& c) const {
+    c.service = services_.name(c.direction == Direction::Outbound ? c.remote_port : c.local_port, c.protocol);
+    if (auto known = c.tgid && processes_ ? processes_->row(*c.tgid) : std::nullopt) {
+        c.process = known->process.comm;
+        c.application = known->app.name;
+        c.cgroup = processes_->cgroup_name(known->process);
+    }
+}
+
+// The sockets, with what their rows know of them.
+std::vector<Connection> Network::live_connections(int64_t now) const {
+    RowsByEnds rows = rows_by_ends();
+    auto row_of = [&](const Socket& s) { return connections_.row(this->row_of(s, rows)); };
+    std::unordered_set<uint32_t> unowned;
+    for (const auto& [cookie, s] : listed_)
+        if (const connection* row = row_of(s); s.inode && (!row || !row->tgid)) unowned.insert(s.inode);
+    auto owners = socket_owners(proc_, unowned);
+
+    std::vector<Connection> all;
+    all.reserve(listed_.size());
+    for (const auto& [cookie, s] : listed_) {
+        const connection* row = row_of(s);
+        Connection c{.protocol = s.protocol,
+                     .state = s.state,
+                     .local = s.local,
+                     .remote = s.remote,
+                     .local_port = s.local_port,
+                     .remote_port = s.remote_port,
+                     .uid = s.uid,
+                     .net_namespace = s.net_namespace,
+                     .cookie = s.cookie};
+        bool inbound = row ? found_.is_inbound(*row) : found_.is_service(s.net_namespace, s.protocol, s.local_port);
+        c.direction = s.state == TcpState::Listen ? Direction::Listening
+                      : inbound                   ? Direction::Inbound
+                                                  : Direction::Outbound;
+        if (s.tcp) {
+            c.bytes_sent = s.tcp->bytes_sent;
+            c.bytes_received = s.tcp->bytes_received;
+            c.packets_sent = s.tcp->packets_sent;
+            c.packets_received = s.tcp->packets_received;
+            c.retransmits = s.tcp->retransmits;
+            c.rtt_us = s.tcp->rtt_us;
+            c.rtt_variation_us = s.tcp->rtt_variation_us;
+        } else if (row && s.protocol == IPPROTO_UDP) {
+            c.bytes_sent = row->bytes_sent;
+            c.bytes_received = row->bytes_received;
+            c.packets_sent = row->packets_sent;
+            c.packets_received = row->packets_received;
+        }
+        if (row && row->life & (CONNECTION_INBOUND | CONNECTION_OUTBOUND))
+            c.age = static_cast<double>(now - static_cast<int64_t>(row->since)) / 1e9;
+        if (row && row->tgid)
+            c.tgid = row->tgid;
+        else if (auto owner = owners.find(s.inode); owner != owners.end())
+            c.tgid = owner->second;
+        describe(c);
+        all.push_back(std::move(c));
+    }
+    return all;
+}

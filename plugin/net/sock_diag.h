@@ -1,0 +1,121 @@
+// The kernel's own list of TCP and UDP sockets (NETLINK_SOCK_DIAG), of this network namespace or of all.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+#include "base/address.h"
+
+struct mnl_socket;
+
+// The kernel's numbers. A UDP socket is Established if it is connected, else Close.
+enum class TcpState : uint8_t {
+    Established = 1,
+    SynSent,
+    SynReceived,
+    FinWait1,
+    FinWait2,
+    TimeWait,
+    Close,
+    CloseWait,
+    LastAck,
+    Listen,
+    Closing,
+    NewSynReceived,
+};
+
+struct TcpCounts {
+    uint64_t bytes_sent, bytes_received;  // payload, each byte once: no SYN, no FIN, no retransmission
+    uint32_t packets_sent, packets_received, retransmits;
+    uint32_t rtt_us, rtt_variation_us;
+};
+
+struct Socket {
+    uint8_t protocol;  // IPPROTO_TCP, IPPROTO_UDP
+    uint8_t family;    // of its addresses: AF_INET too for an IPv6 socket that speaks IPv4
+    TcpState state;
+    Address local, remote;
+    uint16_t local_port, remote_port;
+    uint32_t uid, inode;  // 0 where no process has it any more
+    uint64_t cookie;
+    uint64_t net_namespace;        // its inode
+    std::optional<TcpCounts> tcp;  // not of those that listen or have ended (time wait)
+};
+
+using EachSocket = std::function<void(const Socket&)>;
+
+// Which are asked for: the bit 1 << TcpState for each state. Those that are only bound have none.
+struct SocketStates {
+    uint32_t tcp, udp;
+};
+constexpr uint32_t bit(TcpState state) { return 1U << static_cast<unsigned>(state); }
+constexpr SocketStates every_socket{.tcp = (bit(TcpState::NewSynReceived) << 1) - 2,
+                                    .udp = bit(TcpState::Established) | bit(TcpState::Close)};
+constexpr SocketStates servers{.tcp = bit(TcpState::Listen), .udp = bit(TcpState::Close)};
+
+// What one packet of the kernel's says. Malformed messages are passed over.
+struct SocketAnswer {
+    bool ended = false;        // nothing follows
+    bool interrupted = false;  // the list changed meanwhile: some may be missing
+    int error = 0;             // why it ended early
+};
+SocketAnswer parse_sockets(std::span<const std::byte> packet, uint32_t sequence, uint8_t protocol,
+                           uint64_t net_namespace, const EachSocket& each);
+
+class SockDiag {
+public:
+    explicit SockDiag(std::string proc = "/proc");
+    ~SockDiag();
+    SockDiag(const SockDiag&) = delete;
+    SockDiag& operator=(const SockDiag&) = delete;
+
+    enum class Namespaces { Own, All };  // all: those that have a process
+
+    // A walk over the list goes in pieces, of a hundred sockets or so, so that other work can go on between them. The
+    // kernel's list changes meanwhile: a socket may be told twice (its cookie is the same), and that one is not told
+    // does not mean that it is gone. A piece takes 0.1 ms; a namespace with few sockets where others have many, more: the
+    // kernel passes over all of theirs at once, 100,000 in 13 ms.
+    void begin(SocketStates states, Namespaces namespaces);  // a walk that is under way is dropped
+    // The same of our own and these namespaces (by inode), each known by a process in it: looks at no other process.
+    void begin(SocketStates states, const std::map<uint64_t, uint32_t>& processes);
+    bool next(const EachSocket& each);           // one piece; false: there is no more
+    bool complete() const { return complete_; }  // the walk so far: nothing had to be left out
+
+private:
+    struct CloseSocket {
+        void operator()(mnl_socket* socket) const;
+    };
+    struct Channel {  // a socket of netlink's belongs to the namespace in which it was made, and keeps that alive
+        std::unique_ptr<mnl_socket, CloseSocket> socket;
+        uint64_t net_namespace;
+    };
+    struct Namespace {
+        uint64_t inode;
+        std::string path;
+    };
+
+    uint64_t begin_with_own(SocketStates states);  // answers which that is
+    std::vector<Namespace> other_namespaces(uint64_t own);
+    int open_channel(uint64_t net_namespace);  // 0, or why not
+    void enter(const std::vector<Namespace>& namespaces);
+    int ask();
+    void ended(int error);
+    void leave_namespace();
+    void left_out(const std::string& complaint);
+
+    const std::string proc_;
+    std::set<std::string> said_;
+    SocketStates states_{};
+    std::vector<Channel> channels_;  // the last is read
+    size_t question_ = 0;            // of those that are put to each
+    bool asked_ = false, interrupted_ = false, complete_ = true;
+    int repeated_ = 0;
+    uint32_t sequence_ = 0;
+    std::vector<std::byte> packet_;
+};

@@ -1,0 +1,85 @@
+// The network viewer: charts of who talks to whom, by destination and by local service.
+#pragma once
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+#include "base/config.h"
+#include "net/connections.h"
+#include "net/filter.h"
+#include "net/found_sockets.h"
+#include "net/host_names.h"
+#include "netdata/writer.h"
+
+struct ViewerChart;
+
+class NetViewer {
+public:
+    // What is wrong with a word of the lists goes to `complaints`. Throws if host names are asked for and cannot be.
+    NetViewer(const Config& config, int update_every, size_t rows, const FoundSockets& found,
+              const ServiceNames& services, std::vector<std::string>& complaints);
+
+    // What Connections tells.
+    void moved(uint32_t row, const connection& c, const Traffic& n);
+    void freed(uint32_t row);
+
+    // Prints what is new, then the values. elapsed: microseconds since the last update, 0 for the first; now: ns of
+    // CLOCK_MONOTONIC.
+    void update(Writer& out, int64_t elapsed, int64_t now);
+
+    void retire(Writer& out) const;  // takes its charts away
+
+    int names_fd() const { return names_ ? names_->fd() : -1; }  // readable: time for hear_names()
+    void hear_names() { names_->process(); }
+
+private:
+    struct Key {  // of a destination, or of a service
+        Address remote{};
+        uint16_t port = 0;
+        uint8_t protocol = 0;
+        bool inbound = false;
+    };
+    struct Sums {  // they never fall
+        uint64_t bytes_sent = 0, bytes_received = 0, packets_sent = 0, packets_received = 0, retransmits = 0;
+        bool operator==(const Sums&) const = default;
+        template <class Counts>
+        Sums& operator+=(const Counts& n);
+        Sums operator-(const Sums& n) const;
+    };
+    struct Line {         // in the charts: two dimensions, or one
+        std::string id;   // without its end
+        Sums sums, sent;  // as counted; as the agent knows it
+        Key key{};
+        int64_t began = 0, changed = 0;  // ns of CLOCK_MONOTONIC
+        uint32_t rows = 0;               // connections that count here
+        bool shown = false, fresh = false, named = false, refused = false;
+    };
+
+    Line* line_of(uint32_t row, const connection& c);
+    Line* find_line(const connection& c);
+    bool is_wanted(const Key& key, const connection& c) const;
+    std::string text_of(const Key& key, const std::string* host) const;
+    void hear_name(Writer& out, Line& line);
+    void show(Line& line);
+    void retire(Writer& out, Line& line);
+    void define(Writer& out, bool inbound) const;
+    void define_chart(Writer& out, const ViewerChart& chart, const char* options = "''") const;
+    void define_line(Writer& out, const ViewerChart& chart, const Line& line, const char* options) const;
+    void print(Writer& out, bool inbound, int64_t elapsed) const;
+
+    const int update_every_;
+    const size_t most_lines_;  // of a direction, `other` not counted
+    const int64_t obsolete_after_;
+    const bool classic_;
+    const FoundSockets& found_;
+    const ServiceNames& services_;
+    NetFilter filter_;
+    std::unique_ptr<HostNames> names_;                              // null: addresses are shown
+    std::unordered_map<std::string, std::unique_ptr<Line>> lines_;  // by id: ports of one name are one
+    Line other_[2];                                                 // outbound, inbound
+    std::vector<Line*> shown_[2];                                   // likewise
+    bool changed_[2] = {true, true};
+    std::vector<Line*> line_of_row_;  // null: not looked up yet; &unwanted_: in no chart
+    Line unwanted_;
+    int64_t now_ = 1;
+};

@@ -1,0 +1,302 @@
+#include "watch/watch.h"
+#include <fmt/chrono.h>
+#include <netinet/in.h>
+#include <unistd.h>
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include "base/log.h"
+
+namespace {
+
+constexpr size_t most_rows = 10;  // of applications, and of connections
+
+// What a counter is to the reader: of which action, and of what kind.
+enum Sort { Calls, Errors, In, Out, None };
+struct Meaning {
+    Sort sort = None;
+    std::string action;
+};
+
+// The charts know: bytes that leave are drawn below zero, and what stands there only to be taken from something else has
+// been counted as something else already.
+Sort sort_of(const Group& group, int counter, const std::string& name) {
+    if (name.ends_with(" errors")) return Errors;
+    for (const Chart& chart : group.charts)
+        for (const Dimension& d : chart.dimensions)
+            if (d.id && group.first_counter + d.counter == counter)
+                return !name.ends_with(" bytes") ? Calls : d.multiplier < 0 ? Out : In;
+    return None;
+}
+
+const std::array<Meaning, COUNTERS>& meanings() {
+    static const auto all = [] {
+        std::array<Meaning, COUNTERS> table;
+        for (const Group& group : groups)
+            for (int c = group.first_counter; c < group.first_counter + group.counters; c++) {
+                std::string name = counter_name(c).substr(std::strlen(group.name) + 1);
+                Sort sort = sort_of(group, c, name);
+                for (const char* end : {" calls", " errors", " bytes"})
+                    if (name.ends_with(end)) name.resize(name.size() - std::strlen(end));
+                table[static_cast<size_t>(c)] = {sort, name};
+            }
+        return table;
+    }();
+    return all;
+}
+
+std::string last_word(const std::string& text) { return text.substr(text.rfind(' ') + 1); }
+
+struct Rates {
+    std::optional<double> of[None];  // empty: not counted
+
+    void add(Sort sort, double a_second) {
+        if (sort != None) of[sort] = of[sort].value_or(0) + a_second;
+    }
+};
+
+std::string row_of(const std::string& name, const Rates& rates, const std::string& end) {
+    return fmt::format("{:<19.19}{:>8}{:>8}{:>10}{:>10}    {}", name, events_text(rates.of[Calls]),
+                       events_text(rates.of[Errors]), bytes_text(rates.of[In]), bytes_text(rates.of[Out]), end);
+}
+
+// Those by which most of its hooks are attached come first.
+std::string ways_of(const Group& group, const Plan& plan) {
+    std::array<std::pair<int, Way>, ways> hooks;
+    for (int way = 0; way < ways; way++) {
+        auto is = [&](const Attachment& a) { return &hook_ref(a.hook).group == &group && a.way == Way{way}; };
+        auto n = std::count_if(plan.attachments.begin(), plan.attachments.end(), is);
+        hooks[static_cast<size_t>(way)] = {-static_cast<int>(n), Way{way}};
+    }
+    std::sort(hooks.begin(), hooks.end());
+    std::string text;
+    for (auto [n, way] : hooks)
+        if (n) text += (text.empty() ? "" : "+") + std::string(name_of(way));
+    return text;
+}
+
+// Three digits, and what stands for the thousands.
+std::string scaled(double n, const char* gap) {
+    const char* prefix = "";
+    for (const char* next : {"k", "M", "G", "T"}) {
+        if (n < 999.5) break;
+        n /= 1000;
+        prefix = next;
+    }
+    bool whole = n >= 99.95 || n <= 0 || (!*prefix && n >= 9.95);
+    return fmt::format("{:.{}f}{}{}", n, whole ? 0 : 1, gap, prefix);
+}
+
+double cpu_seconds() {
+    timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+std::string size_text(double bytes) { return scaled(bytes, " ") + "B"; }
+
+}  // namespace
+
+std::string events_text(std::optional<double> a_second) { return a_second ? scaled(*a_second, "") + "/s" : "-"; }
+std::string bytes_text(std::optional<double> a_second) { return a_second ? scaled(*a_second, " ") + "B/s" : "-"; }
+
+Watch::Watch(const Programs& programs, const Config& config)
+    : programs_(programs), config_(config), screen_(Screen::open()) {
+    if (screen_ && isatty(STDERR_FILENO))
+        redirect_log([this](const std::string& line) {
+            messages_.push_back(line);
+            draw();
+        });
+}
+
+Watch::~Watch() {
+    screen_.reset();
+    redirect_log({});
+    for (const std::string& message : messages_) fmt::print(stderr, "{}", message);
+}
+
+void Watch::show(Writer& out, const News& news) {
+    CounterSet counted = programs_.plan().counted(config_);
+    sections_.clear();
+    show_groups(news, counted);
+    if (news.apps) sections_.push_back(busiest_apps(news, counted));
+    if (news.connections) sections_.push_back(busiest_connections(news));
+    for (Section& section : sections_)
+        if (section.rows.empty()) section.rows.emplace_back("(nothing in this time)");
+    cost_ = own_cost(news.seconds);
+    totals_before_ = news.totals;
+    bool is_first = news.seconds <= 0;
+    title_ = !is_first ? fmt::format("What programs do with the Linux kernel, {:%H:%M:%S}, over {:.1f} s",
+                                     fmt::localtime(std::time(nullptr)), news.seconds)
+                       : "What programs do with the Linux kernel: counting begins";
+    if (screen_) return draw();
+    if (is_first) return;
+    for (const Screen::Line& line : compose(SIZE_MAX))
+        out << std::string_view(line.text).substr(0, line.text.find_last_not_of(' ') + 1) << "\n";
+    out << "\n";
+}
+
+void Watch::show_groups(const News& news, const CounterSet& counted) {
+    groups_.clear();
+    for (const Group& group : groups) {
+        if (!config_.group_on[static_cast<size_t>(&group - groups)]) continue;
+        Rates all;
+        std::vector<std::pair<std::string, Rates>> actions;
+        for (int n = group.first_counter; n < group.first_counter + group.counters; n++) {
+            auto c = static_cast<size_t>(n);
+            const Meaning& meaning = meanings()[c];
+            if (!counted[c] || meaning.sort == None) continue;
+            double rate = news.rate(news.totals[c] - totals_before_[c]);
+            all.add(meaning.sort, rate);
+            auto action =
+                std::find_if(actions.begin(), actions.end(), [&](const auto& a) { return a.first == meaning.action; });
+            if (action == actions.end()) action = actions.insert(action, {meaning.action, {}});
+            action->second.add(meaning.sort, rate);
+        }
+        GroupRow row{row_of(group.title, all, ways_of(group, programs_.plan())), {}};
+        for (const auto& [name, rates] : actions) row.actions.push_back(row_of("  " + name, rates, ""));
+        groups_.push_back(std::move(row));
+    }
+}
+
+Watch::Section Watch::busiest_apps(const News& news, const CounterSet& counted) {
+    // Bytes of files and of the network each have a column: a write to a socket is in both.
+    struct Column {
+        const Group* group;
+        std::string name;
+        bool operator==(const Column&) const = default;
+    };
+    std::vector<Column> columns;
+    std::array<size_t, COUNTERS> column_of{};
+    for (const Group& group : groups)
+        for (int n = group.first_counter; n < group.first_counter + group.counters; n++) {
+            auto c = static_cast<size_t>(n);
+            const Meaning& meaning = meanings()[c];
+            if (!counted[c] || (meaning.sort != In && meaning.sort != Out)) continue;
+            Column column{&group, last_word(meaning.action)};
+            auto at = std::find(columns.begin(), columns.end(), column);
+            column_of[c] = static_cast<size_t>(at - columns.begin());
+            if (at == columns.end()) columns.push_back(std::move(column));
+        }
+
+    struct Row {
+        std::string name;
+        double calls = 0, errors = 0;
+        std::vector<double> bytes;
+    };
+    std::vector<Row> rows;
+    apps_before_.resize(news.apps->size());
+    for (size_t i = 0; i < news.apps->size(); i++) {
+        const Member& app = (*news.apps)[i];
+        Row row{.name = harmless(app.name), .bytes = std::vector<double>(columns.size())};
+        for (size_t c = 0; c < COUNTERS; c++) {
+            double rate = news.rate(app.totals[c] - apps_before_[i][c]);
+            switch (counted[c] ? meanings()[c].sort : None) {
+                case Calls: row.calls += rate; break;
+                case Errors: row.errors += rate; break;
+                case In:
+                case Out: row.bytes[column_of[c]] += rate; break;
+                case None: break;
+            }
+        }
+        apps_before_[i] = app.totals;
+        if (row.calls + row.errors > 0) rows.push_back(std::move(row));
+    }
+    size_t shown = std::min(rows.size(), most_rows);
+    std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(shown), rows.end(),
+                      [](const Row& a, const Row& b) { return a.calls > b.calls; });
+    rows.resize(shown);
+
+    Section section{fmt::format("{:<19}{:>8}{:>8}", "Top applications", "calls", "errors"), {}};
+    for (const auto& [group, name] : columns) section.heading += fmt::format("{:>10}", name);
+    for (const Row& row : rows) {
+        std::string text = fmt::format("{:<19.19}{:>8}{:>8}", row.name, events_text(row.calls),
+                                       config_.returns() ? events_text(row.errors) : "-");
+        for (double bytes : row.bytes) text += fmt::format("{:>10}", bytes_text(bytes));
+        section.rows.push_back(std::move(text));
+    }
+    return section;
+}
+
+Watch::Section Watch::busiest_connections(const News& news) {
+    auto bytes_of = [](const Connection* c) { return *c->bytes_sent + *c->bytes_received; };
+    std::vector<const Connection*> busiest;
+    for (const Connection& c : *news.connections)
+        if (bytes_of(&c)) busiest.push_back(&c);
+    size_t shown = std::min(busiest.size(), most_rows);
+    std::partial_sort(busiest.begin(), busiest.begin() + static_cast<std::ptrdiff_t>(shown), busiest.end(),
+                      [&](auto* a, auto* b) { return bytes_of(a) > bytes_of(b); });
+    busiest.resize(shown);
+
+    Section section{
+        fmt::format("{:<19}{:<15}{:>10}{:>10}  {}", "Top connections", "service", "receive", "send", "with"), {}};
+    for (const Connection* c : busiest) {
+        bool inbound = c->direction == Direction::Inbound,
+             is_known = c->remote != Address{} && c->remote != Address::v4(0);
+        std::string service = inbound || is_known ? harmless(c->service) : "?";
+        service += c->protocol == IPPROTO_TCP ? "/TCP" : "/UDP";
+        section.rows.push_back(fmt::format(
+            "{:<18.18} {:<15.15}{:>10}{:>10}  {} {}", c->process.empty() ? "?" : harmless(c->process), service,
+            bytes_text(news.rate(*c->bytes_received)), bytes_text(news.rate(*c->bytes_sent)), inbound ? "from" : "to",
+            is_known  ? c->remote.text()
+            : inbound ? "many"
+                      : "?"));
+    }
+    return section;
+}
+
+std::string Watch::own_cost(double seconds) {
+    double cpu = cpu_seconds(), percent = seconds > 0 ? 100 * (cpu - cpu_before_) / seconds : 0;
+    cpu_before_ = cpu;
+    double size = 0, resident = 0;
+    std::ifstream("/proc/self/statm") >> size >> resident;
+    return fmt::format("The plugin itself: {:.1f} % of a CPU, {} of memory, {} in the kernel", percent,
+                       size_text(resident * static_cast<double>(sysconf(_SC_PAGESIZE))),
+                       size_text(static_cast<double>(programs_.map_bytes())));
+}
+
+// Who has how many rows follows from the height alone, so that nothing jumps.
+Watch::Lines Watch::compose(size_t rows) const {
+    using Style = Screen::Style;
+    size_t taken = 1 + 1 + groups_.size() + 1 + 1;  // title, heading, groups, cost, the line at the bottom
+    size_t room = rows > taken ? rows - taken : 0;
+    size_t each = sections_.empty() ? 0 : std::min(room / sections_.size(), most_rows + 2);
+    if (each < 3) each = 0;  // a blank, a heading, and nothing
+    room -= each * sections_.size();
+
+    Lines lines{{title_, Style::Title}};
+    lines.push_back({fmt::format("{:<19}{:>8}{:>8}{:>10}{:>10}    {}", "Whole system", "calls", "errors", "bytes in",
+                                 "bytes out", "counted by"),
+                     Style::Heading});
+    for (const GroupRow& group : groups_) {
+        lines.push_back({group.text});
+        if (room < group.actions.size()) continue;
+        room -= group.actions.size();
+        for (const std::string& action : group.actions) lines.push_back({action, Style::Faint});
+    }
+    for (const Section& section : sections_) {
+        if (!each) break;
+        lines.push_back({});
+        lines.push_back({section.heading, Style::Heading});
+        for (size_t i = 0; i < each - 2; i++)
+            if (i < section.rows.size())
+                lines.push_back({section.rows[i]});
+            else if (screen_)
+                lines.push_back({});
+    }
+    lines.push_back({cost_, Style::Faint});
+    return lines;
+}
+
+void Watch::draw() {
+    std::string help = "q ends it";
+    if (!config_.returns()) help += "; errors are counted with --return";
+    if (messages_.empty()) return screen_->draw(compose(screen_->rows()), {help});
+    std::string_view last = messages_.back();
+    screen_->draw(compose(screen_->rows()), {std::string(last.substr(0, last.find('\n'))), Screen::Style::Alarm});
+}
+
+void Watch::resize() {
+    screen_->resize();
+    draw();
+}

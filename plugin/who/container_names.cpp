@@ -1,0 +1,77 @@
+#include "who/container_names.h"
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr off_t longest_file = 4 << 20;
+
+// Null if there is no such file, or if it is none of JSON.
+Json read_json(const std::string& path) {
+    int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return nullptr;
+    struct stat about;
+    std::string text;
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= longest_file) {
+        text.resize(static_cast<size_t>(about.st_size));
+        ssize_t n = read(fd, text.data(), text.size());
+        text.resize(n > 0 ? static_cast<size_t>(n) : 0);
+    }
+    close(fd);
+    Json json = Json::parse(text, nullptr, false);
+    return json.is_discarded() ? Json() : json;
+}
+
+std::string text_in(const Json& object, const char* key) {
+    auto found = object.is_object() ? object.find(key) : object.end();
+    return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+Json part_of(const Json& object, const char* key) {
+    auto found = object.is_object() ? object.find(key) : object.end();
+    return object.is_object() && found != object.end() ? *found : Json();
+}
+
+// The runtime's file (OCI) holds what Kubernetes or nerdctl have written into the annotations.
+std::string name_in_annotations(const Json& annotations) {
+    for (auto [space, pod, container] :
+         {std::tuple{"io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri.sandbox-name",
+                     "io.kubernetes.cri.container-name"},
+          {"io.kubernetes.pod.namespace", "io.kubernetes.pod.name", "io.kubernetes.container.name"}})
+        if (std::string of_pod = text_in(annotations, pod); !of_pod.empty()) {
+            std::string name = text_in(annotations, container);
+            return fmt::format("k8s_{}_{}_{}", text_in(annotations, space), of_pod, name.empty() ? "POD" : name);
+        }
+    return text_in(annotations, "nerdctl/name");
+}
+
+}  // namespace
+
+std::string container_name(const std::string& root, std::string_view id) {
+    std::string docker =
+        text_in(read_json(fmt::format("{}/var/lib/docker/containers/{}/config.v2.json", root, id)), "Name");
+    if (docker.starts_with('/')) docker.erase(0, 1);
+    // Of Kubernetes by docker: k8s_<container>_<pod>_<namespace>_…; that is a name too.
+    if (!docker.empty()) return docker;
+
+    for (const char* folder : {"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{}",
+                               "/run/containerd/io.containerd.runtime.v2.task/default/{}",
+                               "/run/containers/storage/overlay-containers/{}/userdata"})
+        if (std::string name = name_in_annotations(
+                part_of(read_json(fmt::format("{}{}/config.json", root, fmt::format(fmt::runtime(folder), id))),
+                        "annotations"));
+            !name.empty())
+            return name;
+
+    for (const Json& container : read_json(root + "/var/lib/containers/storage/overlay-containers/containers.json")) {
+        if (text_in(container, "id") != id) continue;
+        Json names = part_of(container, "names");
+        if (names.is_array() && !names.empty() && names[0].is_string()) return names[0].get<std::string>();
+    }
+    return "";
+}
