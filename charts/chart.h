@@ -1,6 +1,8 @@
 // What hooks, charts and groups are to the plugin: plain data, built at compile time.
 #pragma once
+#include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <span>
 
 // How many counters of each sort a hook owns, in this order.
@@ -8,32 +10,38 @@ struct Kind {
     int calls = 0;   // known when the function is called
     int errors = 0;  // known when it returns; counted in load mode `return`
     int bytes = 0;   // known when it returns; always the bytes that moved
+    bool by_hand = false;  // its bodies stand in kernel-collector/<group>.bpf.c
 };
 #define KIND_NOTHING {}
 #define KIND_CALLS {.calls = 1}
 #define KIND_CALLS_ERRORS {.calls = 1, .errors = 1}
 #define KIND_CALLS_ERRORS_BYTES {.calls = 1, .errors = 1, .bytes = 1}
+constexpr Kind by_hand(Kind kind) { return {kind.calls, kind.errors, kind.bytes, true}; }
+#define KIND_BY_HAND(kind) by_hand(KIND_##kind)
+#define KIND_PROGRAMS_BY_HAND(kind) by_hand(KIND_##kind)
 
-enum class Need {
-    WithGroup,          // attached when the group is on
-    IfPresent,          // the same; a kernel without the function has no such path, so nothing is missing
-    WithIdentities,     // when the group is on or somebody asks whose counts they are
-    WithCgroups,        // when cgroups are told apart
-    InsteadOfPrevious,  // attached when the group is on and the hook before it in the table is not
-    Always,             // attached even when the group is off: slots depend on it
-};
+enum class Need { WithGroup, IfPresent, WithIdentities, WithCgroups, InsteadOfPrevious, Always };  // see hook.h
 
 struct Hook {
     const char* name;
     Kind kind;
-    int first;                              // the first of its counters, numbered in the group
-    const char* functions[3]{};             // the best first
-    const char* event = nullptr;            // a tracepoint, for hooks that have no function
-    const char* syscalls = "";              // the system calls that stand in, "" if none can
+    int first;                           // the first of its counters, numbered in the group
+    const char* functions[3]{};          // the best first
+    const char* event = nullptr;         // a tracepoint, for hooks that have no function
+    const char* syscalls = "";           // the system calls that stand in, "" if none can
+    // The attributes of hook.h, in an order that rows keep.
+    const char* by_socket = nullptr;
+    const char* in_user_memory = nullptr;
+    const char* shared_event = nullptr;
+    bool event_first = false;
+    const char* only_with = nullptr;
+    bool tells_release = false;
+    bool paired = false;
     Need need = Need::WithGroup;
-    const char* by_socket = nullptr;        // every system call that "sends" or "receives" stands in
-    const char* shared_event = nullptr;     // a tracepoint that serves instead; its program may serve other hooks too
-    bool event_first = false;               // it is the better way, not the last
+
+    std::span<const char* const> function_names() const {
+        return {functions, static_cast<size_t>(std::find(std::begin(functions), std::end(functions), nullptr) - functions)};
+    }
 };
 
 struct Dimension {
@@ -87,6 +95,7 @@ struct Group {
     int first_counter, counters;  // numbered over all groups
     int first_hook;               // likewise
     const char* counter_names;    // "vfs_read_calls, vfs_read_errors, …", in the order of their numbers
+    const char* table = nullptr;  // of the kernel side, that is the group's own: its name among TABLES
 };
 
 // The rows of a group's table (hook.h) as data.
@@ -94,14 +103,16 @@ constexpr int first_of(std::initializer_list<int> counters) { return counters.si
 #define TEXT(...) #__VA_ARGS__
 #define TEXT_OF(...) TEXT(__VA_ARGS__)
 
-#define PLAIN_ROW(group, hook, kind_, ...) ALSO_ROW(group, hook, hook, kind_, __VA_ARGS__)
-#define ALSO_ROW(group, hook, of, kind_, functions_, syscalls_, ...)                                          \
-    Hook{.name = #hook, .kind = KIND_##kind_, .first = first_of({COUNTERS_##kind_(group, of)}), .functions = {UNWRAP functions_}, \
-         .syscalls = TEXT syscalls_ __VA_OPT__(,) __VA_ARGS__},
-#define COMPAT_ROW(group, hook, of, kind_, functions_)                                                        \
-    Hook{.name = #hook, .kind = KIND_##kind_, .first = first_of({COUNTERS_##kind_(group, of)}), .functions = {UNWRAP functions_}, \
-         .need = Need::IfPresent},
-#define EVENT_ROW(group, hook, kind_, tracepoint, need_)                                                      \
-    Hook{.name = #hook, .kind = KIND_##kind_, .first = first_of({COUNTERS_##kind_(group, hook)}), .event = tracepoint, \
-         .need = Need::need_},
-#define HOOK_ROWS(group) group##_HOOKS(PLAIN_ROW, ALSO_ROW, COMPAT_ROW, PLAIN_ROW, EVENT_ROW)
+#define HOOK_ROW(group, hook, kind_, ...) ALSO_ROW(group, hook, hook, kind_, __VA_ARGS__)
+#define ALSO_ROW(group, hook, of, kind_, functions_, syscalls_, ...)       \
+    Hook{.name = #hook,                                                     \
+         .kind = KIND_##kind_,                                              \
+         .first = first_of({COUNTERS_##kind_(group, of)}),                  \
+         .functions = {UNWRAP functions_},                                  \
+         .syscalls = TEXT syscalls_ __VA_OPT__(, ) __VA_ARGS__},
+#define EVENT_ROW(group, hook, kind_, tracepoint, ...)                      \
+    Hook{.name = #hook,                                                     \
+         .kind = KIND_##kind_,                                              \
+         .first = first_of({COUNTERS_##kind_(group, hook)}),                \
+         .event = tracepoint __VA_OPT__(, ) __VA_ARGS__},
+#define HOOK_ROWS(group) group##_HOOKS(HOOK_ROW, ALSO_ROW, EVENT_ROW)

@@ -3,10 +3,10 @@
 #include "hook.h"
 
 // close(2) is hooked at the system call: close_fd() still exists on new kernels but close(2) no longer goes through it.
-#define file_HOOKS(PLAIN, ALSO, COMPAT, CUSTOM, EVENT)                                                              \
-    PLAIN(file, open, CALLS_ERRORS, FUNCTIONS("do_sys_openat2", "do_sys_open"), SYSCALLS(open, openat, openat2, creat)) \
-    PLAIN(file, close, CALLS_ERRORS, FUNCTIONS("sys_close"), SYSCALLS(close))                                      \
-    COMPAT(file, close32, close, CALLS_ERRORS, FUNCTIONS("__ia32_sys_close"))
+#define file_HOOKS(HOOK, ALSO, EVENT)                                                                                  \
+    HOOK(file, open, CALLS_ERRORS, FUNCTIONS("do_sys_openat2", "do_sys_open"), SYSCALLS(open, openat, openat2, creat)) \
+    HOOK(file, close, CALLS_ERRORS, FUNCTIONS("sys_close"), SYSCALLS(close))                                           \
+    ALSO(file, close32, close, CALLS_ERRORS, FUNCTIONS("sys32_close"), SYSCALLS(), IF_PRESENT)
 
 DECLARE_COUNTERS(file);
 

@@ -11,7 +11,7 @@
     GROUP(vfs, "vfs", "File reads, writes")              \
     GROUP(file, "filedescriptor", "File opens, closes")  \
     GROUP(process, "process", "Processes, threads")      \
-    GROUP(socket, "socket", "Network: TCP, UDP")
+    GROUP(socket, "socket", "Network: TCP, UDP", .table = "connections")
 
 #define COUNTER_RANGE(group, ...) group##_base, group##_last = group##_base + group##_counters - 1,
 #define HOOK_RANGE(group, ...) group##_hook_base, group##_hook_last = group##_hook_base + group##_hooks - 1,
@@ -24,8 +24,10 @@ enum { GROUPS(GROUP_ID) GROUP_COUNT };
 #define HOOK_TABLE(group, ...) inline constexpr Hook group##_hook_table[] = {HOOK_ROWS(group)};
 GROUPS(HOOK_TABLE)
 
-#define GROUP_ROW(group, module, title) \
-    {#group, module, title, group##_hook_table, group##_charts, group##_shares, group##_base, group##_counters, group##_hook_base, \
-     TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK))},
+#define GROUP_ROW(group, module_, title_, ...) \
+    {.name = #group, .module = module_, .title = title_, .hooks = group##_hook_table, .charts = group##_charts, .shares = group##_shares, \
+     .first_counter = group##_base, .counters = group##_counters, .first_hook = group##_hook_base, \
+     .counter_names = \
+     TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK)) __VA_OPT__(,) __VA_ARGS__},
 inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
 #endif

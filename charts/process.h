@@ -9,14 +9,15 @@
 // `exec` and `exit` end the life of a slot too, so they are attached whatever is counted. A task is released when its
 // parent has waited for it. `freed` is the tracepoint that follows a release by an RCU grace period: exact as a total,
 // too late to tell how many zombies there are, so it only stands in for the release.
-#define process_HOOKS(PLAIN, ALSO, COMPAT, CUSTOM, EVENT)                                                           \
-    EVENT(process, exit, EXIT, "sched_process_exit", Always)                                                       \
-    EVENT(process, exec, NOTHING, "sched_process_exec", Always)                                                    \
-    EVENT(process, start, START, "task_newtask", WithIdentities)                                                   \
-    EVENT(process, move, NOTHING, "cgroup_attach_task", WithCgroups)                                               \
-    CUSTOM(process, release, CALLS, FUNCTIONS("release_task"), SYSCALLS())                                         \
-    EVENT(process, freed, CALLS, "sched_process_free", InsteadOfPrevious)                                          \
-    CUSTOM(process, clone, CLONE_ERRORS, FUNCTIONS("kernel_clone", "_do_fork"), SYSCALLS(fork, vfork, clone, clone3))
+#define process_HOOKS(HOOK, ALSO, EVENT)                                                                  \
+    EVENT(process, exit, EXIT, "sched_process_exit", ALWAYS)                                              \
+    EVENT(process, exec, NOTHING, "sched_process_exec", ALWAYS)                                           \
+    EVENT(process, start, START, "task_newtask", WITH_IDENTITIES)                                         \
+    EVENT(process, move, NOTHING, "cgroup_attach_task", WITH_CGROUPS)                                     \
+    HOOK(process, release, PROGRAMS_BY_HAND(CALLS), FUNCTIONS("release_task"), SYSCALLS(), TELLS_RELEASE) \
+    EVENT(process, freed, CALLS, "sched_process_free", TELLS_RELEASE, INSTEAD_OF_PREVIOUS)                \
+    HOOK(process, clone, BY_HAND(CLONE_ERRORS), FUNCTIONS("kernel_clone", "_do_fork"),                    \
+         SYSCALLS(fork, vfork, clone, clone3), IN_USER_MEMORY("whether a clone3 was to make a thread"))
 
 DECLARE_COUNTERS(process);
 

@@ -11,21 +11,28 @@
 // tcp_cleanup_rbuf() would tell of received bytes too, but not once: a receive that waits for more calls it again.
 // The ends of UDP sockets count nothing: they make room for further connections early.
 // sendfile(2) passes by tcp_sendmsg() until 6.5, splice(2) always by tcp_recvmsg().
-#define socket_HOOKS(PLAIN, ALSO, COMPAT, CUSTOM, EVENT)                                                            \
-    CUSTOM(socket, tcp_send, CALLS_ERRORS_BYTES, FUNCTIONS("tcp_sendmsg"), SYSCALLS(), BY_SOCKET(sends), EVENT_FIRST("sock_send_length")) \
-    COMPAT(socket, tcp_sendpage, tcp_send, CALLS_ERRORS_BYTES, FUNCTIONS("tcp_sendpage"))                          \
-    CUSTOM(socket, tcp_receive, CALLS_ERRORS_BYTES, FUNCTIONS("tcp_recvmsg"), SYSCALLS(), BY_SOCKET(receives), EVENT_FIRST("sock_recv_length")) \
-    ALSO(socket, tcp_splice, tcp_receive, CALLS_ERRORS_BYTES, FUNCTIONS("tcp_splice_read"), SYSCALLS(), BY_SOCKET(receives))            \
-    CUSTOM(socket, udp_send, CALLS_ERRORS_BYTES, FUNCTIONS("udp_sendmsg"), SYSCALLS(), BY_SOCKET(sends), OR_EVENT("sock_send_length")) \
-    ALSO(socket, udpv6_send, udp_send, CALLS_ERRORS_BYTES, FUNCTIONS("udpv6_sendmsg"), SYSCALLS(), BY_SOCKET(sends), OR_EVENT("sock_send_length")) \
-    CUSTOM(socket, udp_receive, DATAGRAMS, FUNCTIONS("udp_recvmsg"), SYSCALLS(), BY_SOCKET(receives), OR_EVENT("sock_recv_length"))     \
-    ALSO(socket, udpv6_receive, udp_receive, DATAGRAMS, FUNCTIONS("udpv6_recvmsg"), SYSCALLS(), BY_SOCKET(receives), OR_EVENT("sock_recv_length")) \
-    COMPAT(socket, udp_end, udp_send, NOTHING, FUNCTIONS("udp_destroy_sock"))                                      \
-    COMPAT(socket, udpv6_end, udp_send, NOTHING, FUNCTIONS("udpv6_destroy_sock"))                                  \
-    EVENT(socket, state, STATES, "inet_sock_set_state", WithGroup)                                                 \
-    EVENT(socket, retransmit, CALLS, "tcp_retransmit_skb", WithGroup)                                              \
-    EVENT(socket, retransmit_synack, NOTHING, "tcp_retransmit_synack", WithGroup)                                  \
-    PLAIN(socket, tcp_close, CALLS, FUNCTIONS("tcp_close"), SYSCALLS())
+#define socket_HOOKS(HOOK, ALSO, EVENT)                                                                                  \
+    HOOK(socket, tcp_send, BY_HAND(CALLS_ERRORS_BYTES), FUNCTIONS("tcp_sendmsg"), SYSCALLS(),                            \
+         BY_SOCKET(sends), EVENT_FIRST("sock_send_length"))                                                              \
+    ALSO(socket, tcp_sendpage, tcp_send, BY_HAND(CALLS_ERRORS_BYTES), FUNCTIONS("tcp_sendpage"), SYSCALLS(), IF_PRESENT) \
+    HOOK(socket, tcp_receive, BY_HAND(CALLS_ERRORS_BYTES), FUNCTIONS("tcp_recvmsg"), SYSCALLS(),                         \
+         BY_SOCKET(receives), EVENT_FIRST("sock_recv_length"))                                                           \
+    ALSO(socket, tcp_splice, tcp_receive, BY_HAND(CALLS_ERRORS_BYTES), FUNCTIONS("tcp_splice_read"), SYSCALLS(),         \
+         BY_SOCKET(receives))                                                                                            \
+    HOOK(socket, udp_send, BY_HAND(CALLS_ERRORS_BYTES), FUNCTIONS("udp_sendmsg"), SYSCALLS(),                            \
+         BY_SOCKET(sends), OR_EVENT("sock_send_length"))                                                                 \
+    ALSO(socket, udpv6_send, udp_send, BY_HAND(CALLS_ERRORS_BYTES), FUNCTIONS("udpv6_sendmsg"), SYSCALLS(),              \
+         BY_SOCKET(sends), OR_EVENT("sock_send_length"))                                                                 \
+    HOOK(socket, udp_receive, BY_HAND(DATAGRAMS), FUNCTIONS("udp_recvmsg"), SYSCALLS(),                                  \
+         BY_SOCKET(receives), OR_EVENT("sock_recv_length"))                                                              \
+    ALSO(socket, udpv6_receive, udp_receive, BY_HAND(DATAGRAMS), FUNCTIONS("udpv6_recvmsg"), SYSCALLS(),                 \
+         BY_SOCKET(receives), OR_EVENT("sock_recv_length"))                                                              \
+    ALSO(socket, udp_end, udp_send, BY_HAND(NOTHING), FUNCTIONS("udp_destroy_sock"), SYSCALLS(), IF_PRESENT)             \
+    ALSO(socket, udpv6_end, udp_send, BY_HAND(NOTHING), FUNCTIONS("udpv6_destroy_sock"), SYSCALLS(), IF_PRESENT)         \
+    EVENT(socket, state, STATES, "inet_sock_set_state")                                                                  \
+    EVENT(socket, retransmit, CALLS, "tcp_retransmit_skb")                                                               \
+    EVENT(socket, retransmit_synack, NOTHING, "tcp_retransmit_synack")                                                   \
+    HOOK(socket, tcp_close, CALLS, FUNCTIONS("tcp_close"), SYSCALLS())
 
 DECLARE_COUNTERS(socket);
 

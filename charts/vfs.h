@@ -4,18 +4,18 @@
 
 // vfs_create() is not on the way of open(O_CREAT): such a file is counted at vfs_open, see kernel-collector/vfs.bpf.c.
 // vfs_fsync() and vfs_fsync_range() are inlined into fsync(2) on some kernels or others, so the system calls are hooked.
-#define vfs_HOOKS(PLAIN, ALSO, COMPAT, CUSTOM, EVENT)                                                               \
-    PLAIN(vfs, read, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_read"), SYSCALLS(read, pread64))                           \
-    ALSO(vfs, readv, read, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_readv"), SYSCALLS(readv, preadv, preadv2))           \
-    PLAIN(vfs, write, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_write"), SYSCALLS(write, pwrite64))                       \
-    ALSO(vfs, writev, write, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_writev"), SYSCALLS(writev, pwritev, pwritev2))     \
-    CUSTOM(vfs, open, CALLS_ERRORS, FUNCTIONS("vfs_open"), SYSCALLS())                                             \
-    PLAIN(vfs, create, CALLS_ERRORS, FUNCTIONS("vfs_create"), SYSCALLS())                                          \
-    PLAIN(vfs, unlink, CALLS_ERRORS, FUNCTIONS("vfs_unlink"), SYSCALLS(unlink, unlinkat))                          \
-    PLAIN(vfs, fsync, CALLS_ERRORS, FUNCTIONS("sys_fsync"), SYSCALLS(fsync))                                       \
-    ALSO(vfs, fdatasync, fsync, CALLS_ERRORS, FUNCTIONS("sys_fdatasync"), SYSCALLS(fdatasync))                     \
-    COMPAT(vfs, fsync32, fsync, CALLS_ERRORS, FUNCTIONS("__ia32_sys_fsync"))                                       \
-    COMPAT(vfs, fdatasync32, fsync, CALLS_ERRORS, FUNCTIONS("__ia32_sys_fdatasync"))
+#define vfs_HOOKS(HOOK, ALSO, EVENT)                                                                           \
+    HOOK(vfs, read, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_read"), SYSCALLS(read, pread64))                        \
+    ALSO(vfs, readv, read, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_readv"), SYSCALLS(readv, preadv, preadv2))       \
+    HOOK(vfs, write, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_write"), SYSCALLS(write, pwrite64))                    \
+    ALSO(vfs, writev, write, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_writev"), SYSCALLS(writev, pwritev, pwritev2)) \
+    HOOK(vfs, open, BY_HAND(CALLS_ERRORS), FUNCTIONS("vfs_open"), SYSCALLS())                                  \
+    HOOK(vfs, create, CALLS_ERRORS, FUNCTIONS("vfs_create"), SYSCALLS(), ONLY_WITH(open))                      \
+    HOOK(vfs, unlink, CALLS_ERRORS, FUNCTIONS("vfs_unlink"), SYSCALLS(unlink, unlinkat))                       \
+    HOOK(vfs, fsync, CALLS_ERRORS, FUNCTIONS("sys_fsync"), SYSCALLS(fsync))                                    \
+    ALSO(vfs, fdatasync, fsync, CALLS_ERRORS, FUNCTIONS("sys_fdatasync"), SYSCALLS(fdatasync))                 \
+    ALSO(vfs, fsync32, fsync, CALLS_ERRORS, FUNCTIONS("sys32_fsync"), SYSCALLS(), IF_PRESENT)                  \
+    ALSO(vfs, fdatasync32, fsync, CALLS_ERRORS, FUNCTIONS("sys32_fdatasync"), SYSCALLS(), IF_PRESENT)
 
 DECLARE_COUNTERS(vfs);
 

@@ -1,48 +1,27 @@
 // The connections: who talks to whom, and how much. The plugin reads the rows in memory that it has mapped.
 #pragma once
-#include "slots.bpf.h"
+#include "record.bpf.h"
 #include <bpf/bpf_endian.h>
 
 #ifndef DEFAULT_CONNECTIONS
 #define DEFAULT_CONNECTIONS 4096 // the plugin sets the real number
 #endif
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, DEFAULT_CONNECTIONS);
-	__type(key, __u32);
-	__type(value, struct connection);
-} connections SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, DEFAULT_CONNECTIONS / 64);
-	__type(key, __u32);
-	__type(value, struct dirty_line);
-} dirty_connections SEC(".maps");
+TABLE(connections, struct connection, DEFAULT_CONNECTIONS)
 
 #ifndef HAS_COMPARE_EXCHANGE
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, DEFAULT_CONNECTIONS);
-	__type(key, __u32);
-	__type(value, __u32);
-} connection_claims SEC(".maps");
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, DEFAULT_CONNECTIONS);
 	__type(key, struct connection_key);
 	__type(value, __u32); // index of the row
-} connection_index SEC(".maps");
+} connections_index SEC(".maps");
 #endif
 
 // By what a socket's row is found; 0 if this program cannot tell.
 #ifdef HAS_COMPARE_EXCHANGE
-// The kernel gives each socket a number, never twice, when first asked for it. Who cannot ask, since the verifier does not
-// know the socket's type, leaves a TCP socket alone until somebody has (the plugin's walk over all of them at its start
-// does, and so does what sees a connection begin); of a UDP socket its address must do.
+// Key: the socket cookie. Programs whose `sk` is untyped cannot call bpf_get_socket_cookie(): for TCP they use the cookie once
+// one is assigned (our start-up walk and inet_sock_set_state do), for UDP the socket's address and port.
 static __always_inline __u64 key_of(bool typed, const struct sock *sk, bool tcp)
 {
 	__u64 cookie = typed || tcp ? READ(typed, sk, __sk_common.skc_cookie.counter) : 0;
@@ -54,8 +33,8 @@ static __always_inline __u64 key_of(bool typed, const struct sock *sk, bool tcp)
 	return tcp ? 0 : (__u64)sk ^ (__u64)READ(false, sk, __sk_common.skc_num) << 32;
 }
 #else
-// These kernels do not give it to us. The verifier makes no number of an address whose type it knows, but it does of the
-// distance between two; and of what a helper has read.
+// No cookie for tracing programs before 5.12: the key is the address. The verifier forbids turning a typed pointer into a
+// number but allows pointer subtraction and what a probe read returns.
 static __always_inline __u64 key_of(bool typed, const struct sock *sk, bool tcp)
 {
 	__u64 key = (__u64)sk;
@@ -83,119 +62,121 @@ static __always_inline bool is_same(const struct connection *c, const struct end
 	       c->remote[1] == to->address[1] && c->remote[0] == to->address[0];
 }
 
-// Whether it is the socket's row, or the further one that it has for that other end.
-static __always_inline bool is_of(const struct connection *c, __u64 socket, const struct end *further)
+// Whether it is the socket's row, or that of the peer.
+static __always_inline bool is_of(const struct connection *c, __u64 socket, const struct end *peer)
 {
 	return c && c->socket == socket && c->tag == CONNECTION_CLAIMED &&
-	       (further ? c->life & CONNECTION_FURTHER && is_same(c, further) : !(c->life & CONNECTION_FURTHER));
+	       (peer ? c->life & CONNECTION_PEER && is_same(c, peer) : !(c->life & CONNECTION_PEER));
 }
 
 #ifdef HAS_COMPARE_EXCHANGE
-static __always_inline __u32 place_of(__u64 socket, const struct end *further)
+static __always_inline __u32 place_of(__u64 socket, const struct end *peer)
 {
 	__u32 key = socket ^ socket >> 32;
 
-	if (further)
-		key ^= further->address[0] ^ further->address[1] ^ further->address[3] ^ (further->port << 16);
-	return SLOT_HASH(key) >> settings.connection_shift;
+	if (peer)
+		key ^= peer->address[0] ^ peer->address[1] ^ peer->address[3] ^ (peer->port << 16);
+	return place_of_key(TABLE_connections, key);
+}
+
+// The socket's own row, -1 if it has none. (A global function: the verifier walks it once, not at each use.)
+__noinline int find_own(__u64 socket)
+{
+	__u32 place = place_of(socket, NULL), index;
+
+	return FIND_ROW(struct connection, connections, place, &index, is_of(each, socket, NULL)) ? index : -1;
 }
 
 // NULL if there is none.
-static __always_inline struct connection *find_connection(__u64 socket, const struct end *further, __u32 *index)
+static __always_inline struct connection *find_connection(__u64 socket, const struct end *peer, __u32 *index)
 {
-	__u32 place = place_of(socket, further);
+	__u32 place = place_of(socket, peer);
+	int own;
 
-#pragma clang loop unroll(full)
-	for (int probe = 0; probe < SLOT_PROBES; probe++) {
-		__u32 at = (place + probe) & settings.connection_mask;
-		struct connection *c = bpf_map_lookup_elem(&connections, &at);
-		if (is_of(c, socket, further)) {
-			*index = at;
-			return c;
-		}
-	}
-	return NULL;
+	if (peer)
+		return FIND_ROW(struct connection, connections, place, index, is_of(each, socket, peer));
+	own = find_own(socket);
+	if (own < 0)
+		return NULL;
+	*index = own;
+	return bpf_map_lookup_elem(&connections, index);
 }
-static __always_inline void add_to_index(__u64 socket, const struct end *further, __u32 index) {}
+static __always_inline void add_to_index(__u64 socket, const struct end *peer, __u32 index) {}
 static __always_inline void remove_from_index(const struct connection *c, __u32 index) {}
 #else
-static __always_inline struct connection_key connection_key(__u64 socket, const struct end *further)
+static __always_inline struct connection_key connection_key(__u64 socket, const struct end *peer)
 {
 	struct connection_key key = {.socket = socket};
 
-	if (further) {
-		__builtin_memcpy(key.further.address, further->address, sizeof(key.further.address));
-		key.further.port = further->port;
+	if (peer) {
+		__builtin_memcpy(key.peer.address, peer->address, sizeof(key.peer.address));
+		key.peer.port = peer->port;
 	}
 	return key;
 }
-static __always_inline __u32 place_of(__u64 socket, const struct end *further)
+static __always_inline __u32 place_of(__u64 socket, const struct end *peer)
 {
 	return bpf_get_prandom_u32(); // it is the index that finds it
 }
 
-static __always_inline struct connection *find_connection(__u64 socket, const struct end *further, __u32 *index)
+static __always_inline struct connection *find_connection(__u64 socket, const struct end *peer, __u32 *index)
 {
-	struct connection_key key = connection_key(socket, further);
-	__u32 *at = bpf_map_lookup_elem(&connection_index, &key);
+	struct connection_key key = connection_key(socket, peer);
+	__u32 *at = bpf_map_lookup_elem(&connections_index, &key);
 	struct connection *c;
 
 	if (!at)
 		return NULL;
 	*index = *at;
 	c = bpf_map_lookup_elem(&connections, index);
-	return is_of(c, socket, further) ? c : NULL;
+	return is_of(c, socket, peer) ? c : NULL;
 }
-static __always_inline void add_to_index(__u64 socket, const struct end *further, __u32 index)
+static __always_inline void add_to_index(__u64 socket, const struct end *peer, __u32 index)
 {
-	struct connection_key key = connection_key(socket, further);
+	struct connection_key key = connection_key(socket, peer);
 
-	bpf_map_update_elem(&connection_index, &key, &index, BPF_ANY);
+	bpf_map_update_elem(&connections_index, &key, &index, BPF_ANY);
 }
 static __always_inline void remove_from_index(const struct connection *c, __u32 index)
 {
 	struct connection_key key = {.socket = c->socket};
 	__u32 *at;
 
-	if (c->life & CONNECTION_FURTHER) {
-		__builtin_memcpy(key.further.address, c->remote, sizeof(key.further.address));
-		key.further.port = c->remote_port;
+	if (c->life & CONNECTION_PEER) {
+		__builtin_memcpy(key.peer.address, c->remote, sizeof(key.peer.address));
+		key.peer.port = c->remote_port;
 	}
-	at = bpf_map_lookup_elem(&connection_index, &key);
+	at = bpf_map_lookup_elem(&connections_index, &key);
 	if (at && *at == index)
-		bpf_map_delete_elem(&connection_index, &key);
+		bpf_map_delete_elem(&connections_index, &key);
 }
 #endif
 
 // A row from that place on; -1 if none is free. The plugin does not look at it before the caller has set its `life`.
-static __noinline int claim_place(__u64 socket, __u32 place)
+__noinline int claim_place(__u64 socket, __u32 place)
 {
-	for (int probe = 0; probe < SLOT_PROBES; probe++) {
-		__u32 at = (place + probe) & settings.connection_mask;
-		struct connection *c = bpf_map_lookup_elem(&connections, &at);
-		if (!c || c->tag || !claim(&c->tag, CLAIMS(connection_claims), at, CONNECTION_CLAIMED))
-			continue;
-		c->socket = socket;
-		c->since = bpf_ktime_get_ns();
-		__sync_fetch_and_add(&state.connections_claimed, 1);
-		if (state.connections_claimed - state.connections_freed > settings.connections_wake_at)
-			ask_to_fold();
-		return at;
+	__u32 index;
+	struct connection *c = CLAIM_ROW(connections, place, CONNECTION_CLAIMED, &index);
+
+	if (!c) {
+		ask_to_fold();
+		return -1;
 	}
-	ask_to_fold();
-	return -1;
+	c->socket = socket;
+	c->since = bpf_ktime_get_ns();
+	return index;
 }
 
-static __always_inline struct connection *claim_connection(__u64 socket, const struct end *further, __u32 *index)
+static __always_inline struct connection *claim_connection(__u64 socket, const struct end *peer, __u32 *index)
 {
-	int at = claim_place(socket, place_of(socket, further));
+	int at = claim_place(socket, place_of(socket, peer));
 
 	*index = at;
 	if (at < 0) {
-		__sync_fetch_and_add(&state.connections_unnoted, 1);
+		reject(TABLE_connections);
 		return NULL;
 	}
-	add_to_index(socket, further, at);
+	add_to_index(socket, peer, at);
 	return bpf_map_lookup_elem(&connections, index);
 }
 
@@ -203,8 +184,8 @@ static __always_inline void retire_connection(struct connection *c, __u32 index)
 {
 	remove_from_index(c, index);
 	barrier();
-	*(volatile __u32 *)&c->tag = CONNECTION_CLAIMED | SLOT_RETIRED;
-	set_dirty(&dirty_connections, index, 1);
+	*(volatile __u32 *)&c->tag = CONNECTION_CLAIMED | ROW_RETIRED;
+	set_mark(&connections_marks, index, 1);
 }
 
 static __always_inline void set_owner(struct connection *c)
@@ -235,9 +216,8 @@ static __always_inline void read_ends(bool typed, struct connection *c, const st
 		c->net_namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 }
 
-// The kernel counts for us. What it has sent for the first time is the payload, without SYN and FIN; but what a queue of
-// this machine drops is sent for the first time again: then the numbers of the sequence know better, in which SYN and FIN
-// count for one each. So does a FIN in what it has received. READ again, once for all.
+// bytes_sent - bytes_retrans is the payload, but counts segments twice that a local qdisc dropped; the sequence numbers are
+// right then but include SYN and FIN. Take the smaller. bytes_received includes a received FIN.
 #define READ_TCP(typed, c, sk, tcp)                                                                        \
 	do {                                                                                              \
 		__u64 handed_down = READ(typed, tcp, bytes_sent) - READ(typed, tcp, bytes_retrans);       \
@@ -302,22 +282,49 @@ static __always_inline void note_tcp(bool typed, const struct sock *sk, const st
 	if (is_new && READ(typed, sk, __sk_common.skc_state) == TCP_CLOSE) // meanwhile
 		retire_connection(c, index);
 	else
-		set_dirty(&dirty_connections, index, 1);
+		set_mark(&connections_marks, index, 1);
 }
 
-// A connection begins: to is the direction, or how it ends.
+static __always_inline void listens(const struct sock *sk)
+{
+	struct listening *listening = BEGIN_RECORD(listening);
+
+	if (!listening)
+		return;
+	listening->net_namespace = sk->__sk_common.skc_net.net->ns.inum;
+	listening->port = sk->__sk_common.skc_num;
+	send_record(listening, BPF_RB_FORCE_WAKEUP);
+}
+
+// One that has no row ends.
+static __always_inline void untracked_ends(const struct sock *sk, __u64 socket)
+{
+	const struct tcp_sock *tcp = tcp_of(true, sk);
+	struct ended *ended = BEGIN_RECORD(ended);
+	struct connection *c;
+
+	if (!ended)
+		return;
+	c = (struct connection *)ended->connection;
+	__builtin_memset(c, 0, sizeof(*c));
+	c->socket = socket;
+	c->life = CONNECTION_KNOWN | CONNECTION_UNTRACKED;
+	read_ends(true, c, sk);
+	if (tcp) // by now the socket has given back its port; what it sent from stays
+		c->local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+	read_tcp(true, c, sk, tcp);
+	send_record(ended, 0);
+}
+
+// A connection begins: `to` is the direction, or how it ends.
 static __always_inline void tcp_changes(const struct sock *sk, int from, int to)
 {
 	__u64 socket = key_of(true, sk, true);
 	__u32 index, life;
 	struct connection *c;
 
-	if (to == TCP_LISTEN) {
-		struct listening_news listens = {.net_namespace = sk->__sk_common.skc_net.net->ns.inum,
-						 .port = sk->__sk_common.skc_num};
-		bpf_ringbuf_output(&news, &listens, sizeof(listens), BPF_RB_FORCE_WAKEUP);
-		return;
-	}
+	if (to == TCP_LISTEN)
+		return listens(sk);
 	if (from == TCP_LISTEN)
 		return;
 	life = to == TCP_SYN_SENT                                 ? CONNECTION_OUTBOUND
@@ -326,17 +333,8 @@ static __always_inline void tcp_changes(const struct sock *sk, int from, int to)
 	c = find_connection(socket, NULL, &index);
 	if (!c && life)
 		c = claim_connection(socket, NULL, &index);
-	if (!c && to == TCP_CLOSE && from != TCP_CLOSE) {
-		struct connection ended = {.socket = socket, .life = CONNECTION_KNOWN | CONNECTION_UNNOTED};
-		const struct tcp_sock *tcp = tcp_of(true, sk);
-		read_ends(true, &ended, sk);
-		if (tcp) // by now the socket has given back its port; what it sent from stays
-			ended.local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
-		read_tcp(true, &ended, sk, tcp);
-		if (bpf_ringbuf_output(&news, &ended, sizeof(ended), 0))
-			__sync_fetch_and_add(&state.connections_lost, 1);
-		return;
-	}
+	if (!c && to == TCP_CLOSE && from != TCP_CLOSE)
+		return untracked_ends(sk, socket);
 	if (!c)
 		return;
 	if (to == TCP_SYN_SENT)
@@ -352,7 +350,7 @@ static __always_inline void tcp_changes(const struct sock *sk, int from, int to)
 	if (to == TCP_CLOSE)
 		retire_connection(c, index);
 	else
-		set_dirty(&dirty_connections, index, 1);
+		set_mark(&connections_marks, index, 1);
 }
 
 static __always_inline bool read_name(const struct msghdr *message, bool typed, struct end *to)
@@ -380,12 +378,12 @@ static __always_inline bool read_name(const struct msghdr *message, bool typed, 
 	return true;
 }
 
-// The row of a new UDP socket, or of a further other end of one that is known.
+// The row of a new UDP socket, or of a further peer of one that is known.
 static __always_inline struct connection *new_datagrams(bool typed, const struct sock *sk, const struct end *to,
-						       bool is_further, __u32 life, __u32 *index)
+						       bool is_peer, __u32 life, __u32 *index)
 {
 	__u64 socket = key_of(typed, sk, false);
-	struct connection *c = claim_connection(socket, is_further ? to : NULL, index);
+	struct connection *c = claim_connection(socket, is_peer ? to : NULL, index);
 
 	if (!c)
 		return NULL;
@@ -396,7 +394,7 @@ static __always_inline struct connection *new_datagrams(bool typed, const struct
 	}
 	set_owner(c);
 	barrier();
-	*(volatile __u32 *)&c->life = CONNECTION_KNOWN | life | (is_further ? CONNECTION_FURTHER : 0);
+	*(volatile __u32 *)&c->life = CONNECTION_KNOWN | life | (is_peer ? CONNECTION_PEER : 0);
 	return c;
 }
 
@@ -434,10 +432,10 @@ static __always_inline bool note_udp(bool typed, const struct sock *sk, const st
 				  service ? CONNECTION_INBOUND : CONNECTION_OUTBOUND, &index);
 		began = service && c;
 	} else if (known && !is_same(c, &to)) {
-		struct connection *further = find_connection(socket, &to, &index);
-		if (!further)
-			further = new_datagrams(typed, sk, &to, true, CONNECTION_OUTBOUND, &index);
-		c = further;
+		struct connection *peer = find_connection(socket, &to, &index);
+		if (!peer)
+			peer = new_datagrams(typed, sk, &to, true, CONNECTION_OUTBOUND, &index);
+		c = peer;
 	}
 	if (!c)
 		return false;
@@ -448,7 +446,7 @@ static __always_inline bool note_udp(bool typed, const struct sock *sk, const st
 		__sync_fetch_and_add(&c->bytes_received, bytes);
 		__sync_fetch_and_add(&c->packets_received, packets);
 	}
-	set_dirty(&dirty_connections, index, 1);
+	set_mark(&connections_marks, index, 1);
 	return began;
 }
 

@@ -30,38 +30,77 @@ static __always_inline bool is_error(int ret)
 	return ret < 0 && (ret > -512 || ret < -516);
 }
 
-// Without trampolines a call is seen by two programs. kretprobes have a limited number of instances: a thread that
-// enters again without having returned has lost a return, or the function has called itself (vfs_open does, for a file of
-// overlayfs). Then both returns come before it enters once more: so that is when a loss is certain, and told.
-static __always_inline void enter(struct row *row, __u32 hook)
-{
-	__u64 bit = 1ull << hook;
+// Of a hook that is paired, one program sees the call, another the return. What the first leaves for the second lies in a
+// note of that hook and thread: paired hooks nest (udp_sendmsg inside udpv6_sendmsg).
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); // the plugin sets how many: as many as slots for each paired hook that leaves something
+	__type(key, __u32);
+	__type(value, struct note);
+} notes SEC(".maps");
 
-	if (!settings.paired[hook] || !row->slot)
-		return;
-	row->slot->note = row->note;
-	if (!state.complete)
-		return;
-	if (row->slot->again & bit) {
-		__sync_fetch_and_add(&state.lost_results[hook], 1);
-		row->slot->again &= ~bit;
-	}
-	if (row->slot->in_call & bit)
-		row->slot->again |= bit;
-	row->slot->in_call |= bit;
+static __always_inline struct note *note_of(const struct row *row, __u32 hook)
+{
+	__u32 at = row->index * settings.notes + settings.note_of[hook];
+
+	return bpf_map_lookup_elem(&notes, &at);
 }
 
-static __always_inline void leave(struct row *row, __u32 hook)
+static __always_inline void leave_note(struct row *row, __u32 hook)
 {
-	__u64 bit = 1ull << hook;
+	struct note *note = note_of(row, hook);
 
-	if (!row->slot)
+	if (!note)
 		return;
-	row->note = row->slot->note;
-	if (row->slot->in_call & bit)
-		row->slot->in_call &= ~bit;
+	*note = row->note;
+	note->tid = bpf_get_current_pid_tgid();
+}
+
+static __always_inline void take_note(struct row *row, __u32 hook)
+{
+	struct note *note = note_of(row, hook);
+
+	if (!note || note->tid != (__u32)bpf_get_current_pid_tgid())
+		return;
+	row->note = *note;
+	note->tid = 0;
+}
+
+// The kernel drops returns when kretprobe instances run out. A second entry without a return is a drop or recursion (vfs_open
+// on overlayfs); a third can only be a drop, and counts as one. `notes`: the hook leaves one.
+static __always_inline void enter(struct row *row, __u32 hook, bool notes)
+{
+	__u64 bit = 1ull << hook % 64;
+	struct slot *slot = row->slot;
+
+	if (!settings.paired[hook] || !slot)
+		return;
+	if (notes)
+		leave_note(row, hook);
+	if (!state.complete)
+		return;
+	if (slot->again[hook / 64] & bit) {
+		__sync_fetch_and_add(&state.lost_results[hook], 1);
+		slot->again[hook / 64] &= ~bit;
+	}
+	if (slot->in_call[hook / 64] & bit)
+		slot->again[hook / 64] |= bit;
+	slot->in_call[hook / 64] |= bit;
+}
+
+static __always_inline void leave(struct row *row, __u32 hook, bool notes)
+{
+	__u64 bit = 1ull << hook % 64;
+	struct slot *slot = row->slot;
+
+	if (!slot)
+		return;
+	if (notes)
+		take_note(row, hook);
+	if (slot->in_call[hook / 64] & bit)
+		slot->in_call[hook / 64] &= ~bit;
 	else
-		row->slot->again &= ~bit;
+		slot->again[hook / 64] &= ~bit;
 }
 
 // A kernel structure's field: a plain load where the verifier knows the pointer's type, else a probe read.
@@ -69,23 +108,33 @@ static __always_inline void leave(struct row *row, __u32 hook)
 
 #define HOOK_ID(group, hook) (group##_hook_base + group##_##hook)
 
-// The four programs of a hook whose function takes these arguments (as many as are needed), to be followed by
-// ON_CALL(group, hook, args) { … } and ON_RETURN(group, hook) { … }.
-#define PROGRAMS(group, hook, args...)                                                                   \
-	ON_CALL(group, hook, ##args);                                                                    \
-	ON_RETURN(group, hook);                                                                          \
-	_Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wint-conversion\"")        \
-	SEC("?fentry") int group##_##hook##__fentry(unsigned long long *ctx)                             \
+// The n-th argument of the hooked function, from 1. `typed`: the verifier knows its type; see READ.
+#define ARG(n) ((void *)((typed) ? ((unsigned long long *)ctx)[(n) - 1] : PT_REGS_PARM##n((struct pt_regs *)ctx)))
+
+// What a hook does at the call and at the return of its function.
+#define ON_CALL(group, hook) static __always_inline void group##_##hook##_called(struct row *row, bool typed, void *ctx)
+#define ON_RETURN(group, hook) static __always_inline void group##_##hook##_returned(struct row *row, bool typed, int ret)
+
+// A tracepoint; the verifier knows the types of its arguments, so that plain loads reach through them.
+#define ON_EVENT(group, hook, args...) SEC("?tp_btf") int BPF_PROG(group##_##hook##__tp_btf, ##args)
+
+// The four programs of a hook, one for each way of attaching. `notes`: its call leaves something for its return.
+#define PROGRAMS(group, hook, notes)                                                                     \
+	SEC("?fentry") int group##_##hook##__fentry(void *ctx)                                           \
 	{                                                                                                \
 		struct row row = current_row();                                                          \
-		group##_##hook##_called(&row, true, ___bpf_ctx_cast(args));                              \
+		group##_##hook##_called(&row, true, ctx);                                                \
+		enter(&row, HOOK_ID(group, hook), notes);                                                \
 		mark(&row);                                                                              \
 		return 0;                                                                                \
 	}                                                                                                \
-	SEC("?fexit") int group##_##hook##__fexit(unsigned long long *ctx)                               \
+	SEC("?fexit") int group##_##hook##__fexit(void *ctx)                                             \
 	{                                                                                                \
 		struct row row = current_row();                                                          \
-		group##_##hook##_called(&row, true, ___bpf_ctx_cast(args));                              \
+		if (settings.paired[HOOK_ID(group, hook)])                                               \
+			leave(&row, HOOK_ID(group, hook), notes);                                        \
+		else                                                                                     \
+			group##_##hook##_called(&row, true, ctx);                                        \
 		group##_##hook##_returned(&row, true,                                                    \
 					  result(ctx, settings.arguments[HOOK_ID(group, hook)]));        \
 		mark(&row);                                                                              \
@@ -94,49 +143,49 @@ static __always_inline void leave(struct row *row, __u32 hook)
 	SEC("?kprobe") int group##_##hook##__kprobe(struct pt_regs *ctx)                                 \
 	{                                                                                                \
 		struct row row = current_row();                                                          \
-		group##_##hook##_called(&row, false, ___bpf_kprobe_args(args));                          \
-		enter(&row, HOOK_ID(group, hook));                                                       \
+		group##_##hook##_called(&row, false, ctx);                                               \
+		enter(&row, HOOK_ID(group, hook), notes);                                                \
 		mark(&row);                                                                              \
 		return 0;                                                                                \
 	}                                                                                                \
 	SEC("?kretprobe") int group##_##hook##__kretprobe(struct pt_regs *ctx)                           \
 	{                                                                                                \
 		struct row row = current_row();                                                          \
-		leave(&row, HOOK_ID(group, hook));                                                       \
+		leave(&row, HOOK_ID(group, hook), notes);                                                \
 		group##_##hook##_returned(&row, false, PT_REGS_RC(ctx));                                 \
 		mark(&row);                                                                              \
 		return 0;                                                                                \
-	}                                                                                                \
-	_Pragma("clang diagnostic pop")
-
-// `typed`: the pointers among the arguments are known to the verifier; see READ.
-#define ON_CALL(group, hook, args...) \
-	static __always_inline void group##_##hook##_called(struct row *row, bool typed, void *ctx, ##args)
-#define ON_RETURN(group, hook) \
-	static __always_inline void group##_##hook##_returned(struct row *row, bool typed, int ret)
-
-// A tracepoint; the verifier knows the types of its arguments, so that plain loads reach through them.
-#define ON_EVENT(group, hook, args...) SEC("?tp_btf") int BPF_PROG(group##_##hook##__tp_btf, ##args)
+	}
 
 // What each kind does at the call and at the return.
-#define CALLED_CALLS(group, hook) count(row, group, hook##_calls, 1)
+#define CALLED_CALLS(row, group, hook) count(row, group, hook##_calls, 1)
 #define CALLED_CALLS_ERRORS CALLED_CALLS
 #define CALLED_CALLS_ERRORS_BYTES CALLED_CALLS
 
-#define RETURNED_CALLS(group, hook)
-#define RETURNED_CALLS_ERRORS(group, hook)         \
-	if (settings.returns && is_error(ret))     \
+#define RETURNED_CALLS(row, ret, group, hook)
+#define RETURNED_CALLS_ERRORS(row, ret, group, hook) \
+	if (settings.returns && is_error(ret))       \
 		count(row, group, hook##_errors, 1)
-#define RETURNED_CALLS_ERRORS_BYTES(group, hook)   \
-	RETURNED_CALLS_ERRORS(group, hook);        \
-	if (ret > 0)                               \
+#define RETURNED_CALLS_ERRORS_BYTES(row, ret, group, hook) \
+	RETURNED_CALLS_ERRORS(row, ret, group, hook);      \
+	if (ret > 0)                                       \
 		count(row, group, hook##_bytes, ret)
 
-// The rows of a group's table as programs.
-#define PLAIN_PROGRAMS(group, hook, kind, ...) ALSO_PROGRAMS(group, hook, hook, kind)
-#define ALSO_PROGRAMS(group, hook, of, kind, ...)          \
-	PROGRAMS(group, hook)                              \
-	ON_CALL(group, hook) { CALLED_##kind(group, of); } \
-	ON_RETURN(group, hook) { RETURNED_##kind(group, of); }
-#define BY_HAND(...)
-#define GROUP_PROGRAMS(group) group##_HOOKS(PLAIN_PROGRAMS, ALSO_PROGRAMS, ALSO_PROGRAMS, BY_HAND, BY_HAND)
+// What is made of a row by its kind: bodies, if they follow from it, and programs.
+#define MAKE_CALLS(bodies, programs, ...) MAKE(CALLS, bodies, programs, __VA_ARGS__)
+#define MAKE_CALLS_ERRORS(bodies, programs, ...) MAKE(CALLS_ERRORS, bodies, programs, __VA_ARGS__)
+#define MAKE_CALLS_ERRORS_BYTES(bodies, programs, ...) MAKE(CALLS_ERRORS_BYTES, bodies, programs, __VA_ARGS__)
+#define MAKE_BY_HAND(kind) MAKE_PROGRAMS
+#define MAKE_PROGRAMS_BY_HAND(kind) NOTHING
+#define MAKE(kind, bodies, programs, group, hook, of) bodies(kind, group, hook, of) programs(group, hook, false)
+#define MAKE_PROGRAMS(bodies, programs, group, hook, of) programs(group, hook, true)
+#define NOTHING(...)
+
+#define BODIES(kind, group, hook, of)                             \
+	ON_CALL(group, hook) { CALLED_##kind(row, group, of); }   \
+	ON_RETURN(group, hook) { RETURNED_##kind(row, ret, group, of); }
+
+// The rows of a group's table as programs; last in its file, after the bodies that are written by hand.
+#define HOOK_PROGRAMS(group, hook, kind, ...) MAKE_##kind(BODIES, PROGRAMS, group, hook, hook)
+#define ALSO_PROGRAMS(group, hook, of, kind, ...) MAKE_##kind(BODIES, PROGRAMS, group, hook, of)
+#define GROUP_PROGRAMS(group) group##_HOOKS(HOOK_PROGRAMS, ALSO_PROGRAMS, NOTHING)

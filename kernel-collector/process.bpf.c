@@ -1,40 +1,39 @@
 // Processes and threads, and with them the end of a slot's life.
 #include "hooks.bpf.h"
 
-GROUP_PROGRAMS(process)
-
-// A thread that leaves its slot is in none of the functions that we probe: what it entered and seems not to have left are
-// returns that went unseen.
-static __always_inline void tell_lost_results(__u64 open)
+// A thread that exits or executes is inside no hooked function: any bit still set is a return we never saw.
+static __always_inline void count_lost_results(const __u64 (*open)[HOOK_WORDS])
 {
-	if (!open)
-		return;
-	for (__u32 hook = 0; hook < HOOKS; hook++)
-		if (open & (1ull << hook))
-			__sync_fetch_and_add(&state.lost_results[hook], 1);
+	for (__u32 word = 0; word < HOOK_WORDS; word++) {
+		if (!(*open)[word])
+			continue;
+		for (__u32 hook = word * 64; hook < HOOKS && hook < word * 64 + 64; hook++)
+			if ((*open)[word] & (1ull << hook % 64))
+				__sync_fetch_and_add(&state.lost_results[hook], 1);
+	}
 }
 
 // A slot is retired first and marked after: the plugin frees what it finds retired, and it looks where there is a mark.
 ON_EVENT(process, exit, struct task_struct *task)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tid = id, hash = SLOT_HASH(tid) >> settings.slot_shift;
+	__u32 tid = id;
 	struct row row = {};
 
-	row.slot = find(tid, hash, &row.index);
+	row.slot = find_slot(tid, place_of_thread(tid), &row.index);
 	if (settings.counting[HOOK_ID(process, exit)]) {
 		if (!row.slot)
-			row.slot = claim_own_slot(hash, &row.index);
+			row.slot = claim_own_slot(&row.index);
 		if (!row.slot)
-			__sync_fetch_and_add(&state.overflowed, 1);
+			reject(TABLE_slots);
 		count(&row, process, exit_tasks, 1);
 		if (tid == id >> 32)
 			count(&row, process, exit_processes, 1);
 	}
 	if (row.slot) {
 		// While programs are still being attached, its release may go unseen: it is not waited for.
-		tell_lost_results(row.slot->in_call);
-		tell_lost_results(row.slot->again);
+		count_lost_results(&row.slot->in_call);
+		count_lost_results(&row.slot->again);
 		row.slot->life |= LIFE_EXITED | (state.complete ? 0 : LIFE_RELEASED);
 		retire(row.slot, tid);
 	}
@@ -43,24 +42,22 @@ ON_EVENT(process, exit, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline void tell_command(struct task_struct *task, const struct slot *slot)
+static __always_inline void send_command(struct task_struct *task, const struct slot *slot)
 {
-	struct executed_news *executed;
-	__u64 waiting = bpf_ringbuf_query(&news, BPF_RB_AVAIL_DATA), size = bpf_ringbuf_query(&news, BPF_RB_RING_SIZE);
+	__u64 waiting = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA), size = bpf_ringbuf_query(&records, BPF_RB_RING_SIZE);
+	struct executed *executed = BEGIN_RECORD(executed);
 	struct mm_struct *mm = task->mm;
 	__u64 from, bytes;
 
-	executed = bpf_ringbuf_reserve(&news, sizeof(*executed), 0);
 	if (!executed)
 		return; // the plugin asks /proc
 	from = mm->arg_start;
 	bytes = mm->arg_end - from;
 	if (bytes > COMMAND_BYTES)
 		bytes = COMMAND_BYTES;
-	executed->tgid = task->tgid;
 	executed->since = slot->since;
-	executed->bytes = bpf_probe_read_user(executed->command, bytes, (const void *)from) ? 0 : bytes;
-	bpf_ringbuf_submit(executed, waiting > size / 2 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	executed->command_bytes = bpf_probe_read_user(executed->command, bytes, (const void *)from) ? 0 : bytes;
+	send_record(executed, waiting > size / 2 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 // What follows is another program's doing: it gets another slot. (An exec by another thread than the first takes over
@@ -70,25 +67,25 @@ ON_EVENT(process, exec, struct task_struct *task, int old_pid)
 	struct row row = {.lines = 1};
 	__u32 parent = 0, tid = task->pid;
 
-	row.slot = find(old_pid, SLOT_HASH(old_pid) >> settings.slot_shift, &row.index);
+	row.slot = find_slot(old_pid, place_of_thread(old_pid), &row.index);
 	if (row.slot) {
 		parent = row.slot->parent;
-		tell_lost_results(row.slot->in_call);
-		tell_lost_results(row.slot->again);
+		count_lost_results(&row.slot->in_call);
+		count_lost_results(&row.slot->again);
 		retire(row.slot, old_pid);
 		mark(&row);
 	}
 	if (!settings.identities)
 		return 0;
-	row.slot = claim_slot(tid, SLOT_HASH(tid) >> settings.slot_shift, &row.index);
+	row.slot = claim_slot(tid, &row.index);
 	if (!row.slot)
 		return 0;
 	row.slot->cgroup = bpf_get_current_cgroup_id();
 	row.slot->parent = parent ? parent : task->real_parent->tgid;
 	row.slot->life = LIFE_EXECUTED;
 	if (settings.commands)
-		tell_command(task, row.slot);
-	show(row.slot, task->tgid);
+		send_command(task, row.slot);
+	publish(row.slot, task->tgid);
 	mark(&row);
 	return 0;
 }
@@ -111,13 +108,13 @@ ON_EVENT(process, start, struct task_struct *task, __u64 flags)
 	}
 	if (thread || !settings.identities)
 		return 0;
-	child.slot = claim_slot(tid, SLOT_HASH(tid) >> settings.slot_shift, &child.index);
+	child.slot = claim_slot(tid, &child.index);
 	if (!child.slot)
 		return 0;
 	child.slot->cgroup = task->cgroups->dfl_cgrp->kn->id;
 	child.slot->parent = task->real_parent->tgid;
 	child.slot->life = LIFE_BORN;
-	show(child.slot, task->tgid);
+	publish(child.slot, task->tgid);
 	mark(&child);
 	return 0;
 }
@@ -125,19 +122,24 @@ ON_EVENT(process, start, struct task_struct *task, __u64 flags)
 // What the process does from now on counts for the other cgroup. It may have moved itself; else the plugin sees to it.
 ON_EVENT(process, move, struct cgroup *to, const char *path, struct task_struct *task)
 {
-	struct moved_news moved = {.tgid = task->tgid, .cgroup = to->kn->id};
+	struct moved *moved;
 	__u32 tid = bpf_get_current_pid_tgid(), moving = task->pid;
 	struct row row = {.lines = 1};
 
 	if (!settings.identities)
 		return 0;
 	if (moving == tid) {
-		row.slot = find(tid, SLOT_HASH(tid) >> settings.slot_shift, &row.index);
+		row.slot = find_slot(tid, place_of_thread(tid), &row.index);
 		if (row.slot)
 			retire(row.slot, tid);
 		mark(&row);
 	}
-	bpf_ringbuf_output(&news, &moved, sizeof(moved), BPF_RB_FORCE_WAKEUP);
+	moved = BEGIN_RECORD(moved);
+	if (!moved)
+		return 0;
+	moved->head.tgid = task->tgid;
+	moved->head.cgroup = to->kn->id;
+	send_record(moved, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 
@@ -145,16 +147,12 @@ ON_EVENT(process, move, struct cgroup *to, const char *path, struct task_struct 
 // is retired and nobody else's, and the plugin keeps it until now.
 static __always_inline int released(__u32 tid, __u32 counter)
 {
-	__u32 hash = SLOT_HASH(tid) >> settings.slot_shift;
 	struct row row = {.lines = 1 << LINE_OF(counter)};
+	__u32 place = place_of_thread(tid);
 
-#pragma clang loop unroll(full)
-	for (int probe = 0; probe < SLOT_PROBES; probe++) {
-		row.index = (hash + probe) & settings.slot_mask;
-		row.slot = bpf_map_lookup_elem(&slots, &row.index);
-		if (!row.slot || row.slot->tag != (tid | SLOT_RETIRED) || !(row.slot->life & LIFE_EXITED) ||
-		    row.slot->life & LIFE_RELEASED)
-			continue;
+	row.slot = FIND_ROW(struct slot, slots, place, &row.index,
+			    each->tag == (tid | ROW_RETIRED) && each->life & LIFE_EXITED && !(each->life & LIFE_RELEASED));
+	if (row.slot) {
 		row.slot->counters[counter]++;
 		barrier(); // the plugin frees the slot once it sees the release
 		*(volatile __u32 *)&row.slot->life |= LIFE_RELEASED;
@@ -179,9 +177,10 @@ ON_EVENT(process, freed, struct task_struct *task)
 }
 
 // Fork and clone that failed; those that succeeded have told of themselves.
-PROGRAMS(process, clone, struct kernel_clone_args *args)
-ON_CALL(process, clone, struct kernel_clone_args *args)
+ON_CALL(process, clone)
 {
+	struct kernel_clone_args *args = ARG(1);
+
 	row->note.flag = (READ(typed, args, flags) & CLONE_THREAD) != 0;
 }
 
@@ -199,3 +198,5 @@ ON_RETURN(process, clone)
 {
 	count_clone_result(row, row->note.flag, ret);
 }
+
+GROUP_PROGRAMS(process)

@@ -2,9 +2,6 @@
 #include "hooks.bpf.h"
 #include "connections.bpf.h"
 
-#define CALLED_DATAGRAMS(group, hook) CALLED_CALLS(group, hook)
-#define RETURNED_DATAGRAMS RETURNED_CALLS_ERRORS_BYTES
-
 static __always_inline void remember(struct row *row, const struct sock *sk, const void *message, bool only_looks)
 {
 	row->note.socket = (__u64)sk;
@@ -39,59 +36,59 @@ static __always_inline int flags_of_receive(bool typed, void *ctx, __u8 argument
 #define SOCKET_OF(row) ((const struct sock *)(row)->note.socket)
 #define MESSAGE_OF(row) ((const struct msghdr *)(row)->note.message)
 
-PROGRAMS(socket, tcp_send, struct sock *sk)
-ON_CALL(socket, tcp_send, struct sock *sk)
+ON_CALL(socket, tcp_send)
 {
-	CALLED_CALLS(socket, tcp_send);
+	struct sock *sk = ARG(1);
+
+	CALLED_CALLS(row, socket, tcp_send);
 	remember(row, sk, NULL, false);
 }
 ON_RETURN(socket, tcp_send)
 {
-	RETURNED_CALLS_ERRORS_BYTES(socket, tcp_send);
+	RETURNED_CALLS_ERRORS_BYTES(row, ret, socket, tcp_send);
 	note_tcp(typed, SOCKET_OF(row), tcp_of(typed, SOCKET_OF(row)));
 }
 
-PROGRAMS(socket, tcp_sendpage, struct sock *sk)
-ON_CALL(socket, tcp_sendpage, struct sock *sk)
+ON_CALL(socket, tcp_sendpage)
 {
-	CALLED_CALLS(socket, tcp_send);
+	struct sock *sk = ARG(1);
+
+	CALLED_CALLS(row, socket, tcp_send);
 	remember(row, sk, NULL, false);
 }
 ON_RETURN(socket, tcp_sendpage)
 {
-	RETURNED_CALLS_ERRORS_BYTES(socket, tcp_send);
+	RETURNED_CALLS_ERRORS_BYTES(row, ret, socket, tcp_send);
 	note_tcp(typed, SOCKET_OF(row), tcp_of(typed, SOCKET_OF(row)));
 }
 
-PROGRAMS(socket, tcp_receive, struct sock *sk)
-ON_CALL(socket, tcp_receive, struct sock *sk)
+ON_CALL(socket, tcp_receive)
 {
-	CALLED_CALLS(socket, tcp_receive);
+	struct sock *sk = ARG(1);
+
+	CALLED_CALLS(row, socket, tcp_receive);
 	remember(row, sk, NULL, LOOKS(tcp_receive));
 }
 ON_RETURN(socket, tcp_receive)
 {
-	RETURNED_CALLS_ERRORS(socket, tcp_receive);
+	RETURNED_CALLS_ERRORS(row, ret, socket, tcp_receive);
 	if (ret > 0 && !row->note.flag)
 		count(row, socket, tcp_receive_bytes, ret);
 	note_tcp(typed, SOCKET_OF(row), tcp_of(typed, SOCKET_OF(row)));
 }
 
-PROGRAMS(socket, tcp_splice, struct socket *socket)
-ON_CALL(socket, tcp_splice, struct socket *socket)
+ON_CALL(socket, tcp_splice)
 {
-	CALLED_CALLS(socket, tcp_receive);
+	struct socket *socket = ARG(1);
+
+	CALLED_CALLS(row, socket, tcp_receive);
 	remember(row, READ(typed, socket, sk), NULL, false);
 }
 ON_RETURN(socket, tcp_splice)
 {
-	RETURNED_CALLS_ERRORS_BYTES(socket, tcp_receive);
+	RETURNED_CALLS_ERRORS_BYTES(row, ret, socket, tcp_receive);
 	note_tcp(typed, SOCKET_OF(row), tcp_of(typed, SOCKET_OF(row)));
 }
-
-PROGRAMS(socket, tcp_close)
-ON_CALL(socket, tcp_close) { CALLED_CALLS(socket, tcp_close); }
-ON_RETURN(socket, tcp_close) {}
 
 // UDP. A send by a socket of IPv6 to an IPv4 address passes through both functions: it counts in the first.
 static __always_inline bool is_v4(bool typed, const struct sock *sk)
@@ -101,13 +98,13 @@ static __always_inline bool is_v4(bool typed, const struct sock *sk)
 
 static __always_inline void udp_sent(struct row *row, bool typed, const struct sock *sk, const struct msghdr *message, int ret)
 {
-	RETURNED_CALLS_ERRORS_BYTES(socket, udp_send);
+	RETURNED_CALLS_ERRORS_BYTES(row, ret, socket, udp_send);
 	if (ret >= 0)
 		note_udp(typed, sk, message, true, 1, ret);
 }
 static __always_inline void udp_received(struct row *row, bool typed, const struct sock *sk, const struct msghdr *message, int ret)
 {
-	RETURNED_CALLS_ERRORS(socket, udp_receive);
+	RETURNED_CALLS_ERRORS(row, ret, socket, udp_receive);
 	if (ret < 0 || row->note.flag)
 		return;
 	count(row, socket, udp_receive_bytes, ret);
@@ -115,13 +112,15 @@ static __always_inline void udp_received(struct row *row, bool typed, const stru
 		count(row, socket, accepts_udp, 1);
 }
 
-PROGRAMS(socket, udp_send, struct sock *sk, struct msghdr *message)
-ON_CALL(socket, udp_send, struct sock *sk, struct msghdr *message)
+ON_CALL(socket, udp_send)
 {
+	struct sock *sk = ARG(1);
+	struct msghdr *message = ARG(2);
+
 	bool counts = is_v4(typed, sk);
 
 	if (counts)
-		CALLED_CALLS(socket, udp_send);
+		CALLED_CALLS(row, socket, udp_send);
 	remember(row, counts ? sk : NULL, message, false);
 }
 ON_RETURN(socket, udp_send)
@@ -130,10 +129,12 @@ ON_RETURN(socket, udp_send)
 		udp_sent(row, typed, SOCKET_OF(row), MESSAGE_OF(row), ret);
 }
 
-PROGRAMS(socket, udpv6_send, struct sock *sk, struct msghdr *message)
-ON_CALL(socket, udpv6_send, struct sock *sk, struct msghdr *message)
+ON_CALL(socket, udpv6_send)
 {
-	CALLED_CALLS(socket, udp_send);
+	struct sock *sk = ARG(1);
+	struct msghdr *message = ARG(2);
+
+	CALLED_CALLS(row, socket, udp_send);
 	remember(row, sk, message, false);
 }
 ON_RETURN(socket, udpv6_send)
@@ -141,10 +142,12 @@ ON_RETURN(socket, udpv6_send)
 	udp_sent(row, typed, SOCKET_OF(row), MESSAGE_OF(row), ret);
 }
 
-PROGRAMS(socket, udp_receive, struct sock *sk, struct msghdr *message)
-ON_CALL(socket, udp_receive, struct sock *sk, struct msghdr *message)
+ON_CALL(socket, udp_receive)
 {
-	CALLED_CALLS(socket, udp_receive);
+	struct sock *sk = ARG(1);
+	struct msghdr *message = ARG(2);
+
+	CALLED_CALLS(row, socket, udp_receive);
 	remember(row, sk, message, LOOKS(udp_receive));
 }
 ON_RETURN(socket, udp_receive)
@@ -152,10 +155,12 @@ ON_RETURN(socket, udp_receive)
 	udp_received(row, typed, SOCKET_OF(row), MESSAGE_OF(row), ret);
 }
 
-PROGRAMS(socket, udpv6_receive, struct sock *sk, struct msghdr *message)
-ON_CALL(socket, udpv6_receive, struct sock *sk, struct msghdr *message)
+ON_CALL(socket, udpv6_receive)
 {
-	CALLED_CALLS(socket, udp_receive);
+	struct sock *sk = ARG(1);
+	struct msghdr *message = ARG(2);
+
+	CALLED_CALLS(row, socket, udp_receive);
 	remember(row, sk, message, LOOKS(udpv6_receive));
 }
 ON_RETURN(socket, udpv6_receive)
@@ -163,12 +168,10 @@ ON_RETURN(socket, udpv6_receive)
 	udp_received(row, typed, SOCKET_OF(row), MESSAGE_OF(row), ret);
 }
 
-PROGRAMS(socket, udp_end, struct sock *sk)
-ON_CALL(socket, udp_end, struct sock *sk) { end_udp(typed, sk); }
+ON_CALL(socket, udp_end) { end_udp(typed, ARG(1)); }
 ON_RETURN(socket, udp_end) {}
 
-PROGRAMS(socket, udpv6_end, struct sock *sk)
-ON_CALL(socket, udpv6_end, struct sock *sk) { end_udp(typed, sk); }
+ON_CALL(socket, udpv6_end) { end_udp(typed, ARG(1)); }
 ON_RETURN(socket, udpv6_end) {}
 
 // The kernel's own telling of each send and receive, of whatever socket. Raw sockets carry the protocol's number too.
@@ -190,45 +193,45 @@ static __always_inline bool is_ip(bool typed, const struct sock *sk)
 
 SEC("?tp_btf") int BPF_PROG(sock_send_length__tp_btf, struct sock *sk, int ret, int flags)
 {
+	bool tcp = BY_EVENT(tcp_send) && is_tcp(true, sk);
+	bool udp = !tcp && is_udp(true, sk) && (is_v4(true, sk) ? BY_EVENT(udp_send) : BY_EVENT(udpv6_send));
 	struct row here, *row = &here;
 
-	if (!is_ip(true, sk))
+	if (!is_ip(true, sk) || !(tcp || udp))
 		return 0;
-	if (is_tcp(true, sk) && BY_EVENT(tcp_send)) {
-		here = current_row();
-		CALLED_CALLS(socket, tcp_send);
-		RETURNED_CALLS_ERRORS_BYTES(socket, tcp_send);
+	here = current_row();
+	if (tcp) {
+		CALLED_CALLS(row, socket, tcp_send);
+		RETURNED_CALLS_ERRORS_BYTES(row, ret, socket, tcp_send);
 		note_tcp(true, sk, TCP_BY_CAST(sk));
-	} else if (is_udp(true, sk) && (is_v4(true, sk) ? BY_EVENT(udp_send) : BY_EVENT(udpv6_send))) {
-		here = current_row();
-		CALLED_CALLS(socket, udp_send);
+	} else {
+		CALLED_CALLS(row, socket, udp_send);
 		udp_sent(row, true, sk, NULL, ret);
-	} else
-		return 0;
+	}
 	mark(row);
 	return 0;
 }
 
 SEC("?tp_btf") int BPF_PROG(sock_recv_length__tp_btf, struct sock *sk, int ret, int flags)
 {
+	bool tcp = BY_EVENT(tcp_receive) && is_tcp(true, sk);
+	bool udp = !tcp && is_udp(true, sk) && (is_v4(true, sk) ? BY_EVENT(udp_receive) : BY_EVENT(udpv6_receive));
 	struct row here, *row = &here;
 
-	if (!is_ip(true, sk))
+	if (!is_ip(true, sk) || !(tcp || udp))
 		return 0;
-	if (is_tcp(true, sk) && BY_EVENT(tcp_receive)) {
-		here = current_row();
-		CALLED_CALLS(socket, tcp_receive);
-		RETURNED_CALLS_ERRORS(socket, tcp_receive);
+	here = current_row();
+	if (tcp) {
+		CALLED_CALLS(row, socket, tcp_receive);
+		RETURNED_CALLS_ERRORS(row, ret, socket, tcp_receive);
 		if (ret > 0 && !only_looks(flags))
 			count(row, socket, tcp_receive_bytes, ret);
 		note_tcp(true, sk, TCP_BY_CAST(sk));
-	} else if (is_udp(true, sk) && (is_v4(true, sk) ? BY_EVENT(udp_receive) : BY_EVENT(udpv6_receive))) {
-		here = current_row();
+	} else {
 		here.note.flag = only_looks(flags);
-		CALLED_CALLS(socket, udp_receive);
+		CALLED_CALLS(row, socket, udp_receive);
 		udp_received(row, true, sk, NULL, ret);
-	} else
-		return 0;
+	}
 	mark(row);
 	return 0;
 }
@@ -269,7 +272,7 @@ ON_EVENT(socket, retransmit, const struct sock *sk)
 	c = find_connection(key_of(true, sk, true), NULL, &index);
 	if (c) {
 		read_tcp(true, c, sk, tcp_of(true, sk));
-		set_dirty(&dirty_connections, index, 1);
+		set_mark(&connections_marks, index, 1);
 	} else
 		__sync_fetch_and_add(&state.unattributed[socket_base + socket_retransmit_calls], 1);
 	return 0;
@@ -281,3 +284,5 @@ ON_EVENT(socket, retransmit_synack)
 	__sync_fetch_and_add(&state.unattributed[socket_base + socket_retransmit_calls], 1);
 	return 0;
 }
+
+GROUP_PROGRAMS(socket)

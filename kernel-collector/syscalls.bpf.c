@@ -14,26 +14,27 @@
 
 #define NUMBER_64(id, name) [NR64_##name] = (id) + 1,
 #define NUMBER_32(id, name) [NR32_##name] = (id) + 1,
-#define PLAIN_64(group, hook, kind, functions, syscalls, ...) EACH(NUMBER_64, HOOK_ID(group, hook), UNWRAP syscalls)
-#define PLAIN_32(group, hook, kind, functions, syscalls, ...) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
-#define ALSO_64(group, hook, of, kind, functions, syscalls, ...) EACH(NUMBER_64, HOOK_ID(group, hook), UNWRAP syscalls)
-#define ALSO_32(group, hook, of, kind, functions, syscalls, ...) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
-#define TABLE_64(group, ...) group##_HOOKS(PLAIN_64, ALSO_64, BY_HAND, PLAIN_64, BY_HAND)
-#define TABLE_32(group, ...) group##_HOOKS(PLAIN_32, ALSO_32, BY_HAND, PLAIN_32, BY_HAND)
+#define HOOK_64(group, hook, kind, functions, syscalls, ...) EACH(NUMBER_64, HOOK_ID(group, hook), UNWRAP syscalls)
+#define HOOK_32(group, hook, kind, functions, syscalls, ...) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
+#define ALSO_64(group, hook, of, ...) HOOK_64(group, hook, __VA_ARGS__)
+#define ALSO_32(group, hook, of, ...) HOOK_32(group, hook, __VA_ARGS__)
+#define TABLE_64(group, ...) group##_HOOKS(HOOK_64, ALSO_64, NOTHING)
+#define TABLE_32(group, ...) group##_HOOKS(HOOK_32, ALSO_32, NOTHING)
 
 #define NUMBERS 512     // a power of 2
 #define X32 0x40000000u // marks the calls of the x32 ABI; those that have numbers of their own are not counted
-static const __u8 hooks_64[NUMBERS] = {GROUPS(TABLE_64)};
-static const __u8 hooks_32[NUMBERS] = {GROUPS(TABLE_32)};
+const __u8 hooks_64[NUMBERS] = {GROUPS(TABLE_64)};
+const __u8 hooks_32[NUMBERS] = {GROUPS(TABLE_32)};
 
-// What a PLAIN or ALSO hook does.
-#define PLAIN_CASE(group, hook, kind, ...) ALSO_CASE(group, hook, hook, kind)
-#define ALSO_CASE(group, hook, of, kind, ...) \
-	case HOOK_ID(group, hook):          \
-		CALLED_##kind(group, of);   \
-		RETURNED_##kind(group, of); \
+// What a hook does whose bodies follow from its kind.
+#define CASE(kind, group, hook, of)                 \
+	case HOOK_ID(group, hook):                  \
+		CALLED_##kind(row, group, of);      \
+		RETURNED_##kind(row, ret, group, of); \
 		break;
-#define CASES(group, ...) group##_HOOKS(PLAIN_CASE, ALSO_CASE, BY_HAND, BY_HAND, BY_HAND)
+#define HOOK_CASE(group, hook, kind, ...) MAKE_##kind(CASE, NOTHING, group, hook, hook)
+#define ALSO_CASE(group, hook, of, kind, ...) MAKE_##kind(CASE, NOTHING, group, hook, of)
+#define CASES(group, ...) group##_HOOKS(HOOK_CASE, ALSO_CASE, NOTHING)
 
 // For clone3 the flags are the first word of what the first argument points to; it was just read from there.
 static __always_inline bool makes_thread(const struct pt_regs *regs, bool compat, __u32 number)
@@ -107,10 +108,10 @@ SEC("?tp_btf/sys_exit") int BPF_PROG(syscalls__tp_btf, const struct pt_regs *reg
 	MOVE(recvmmsg, RECEIVES | MANY | FLAGS_FOURTH) MOVE(splice, SENDS | RECEIVES | SPLICES)
 #define MOVE_64(name, how) [NR64_##name] = how,
 #define MOVE_32(name, how) [NR32_##name] = how,
-static const __u8 moves_64[NUMBERS] = {MOVES(MOVE_64)};
-static const __u8 moves_32[NUMBERS] = {MOVES(MOVE_32) MOVE_32(sendfile64, SENDS)
+const __u8 moves_64[NUMBERS] = {MOVES(MOVE_64)};
+const __u8 moves_32[NUMBERS] = {MOVES(MOVE_32) MOVE_32(sendfile64, SENDS)
 	MOVE_32(recvmmsg_time64, RECEIVES | MANY | FLAGS_FOURTH) MOVE_32(socketcall, MULTIPLEXED)};
-static const __u8 moves_multiplexed[32] = { // include/uapi/linux/net.h, SYS_SEND and so on
+const __u8 moves_multiplexed[32] = { // include/uapi/linux/net.h, SYS_SEND and so on
 	[9] = SENDS, [10] = RECEIVES | FLAGS_FOURTH, [11] = SENDS, [12] = RECEIVES | FLAGS_FOURTH,
 	[16] = SENDS, [17] = RECEIVES | FLAGS_THIRD, [19] = RECEIVES | MANY | FLAGS_FOURTH, [20] = SENDS | MANY};
 
@@ -132,7 +133,7 @@ static __always_inline const struct sock *socket_of(__u32 fd)
 }
 
 // What has gone through a vector of messages: the sum of their lengths, of which the first is there.
-static __noinline __u64 bytes_of(__u64 lengths, __u32 many, __u32 apart)
+__noinline __u64 bytes_of(__u64 lengths, __u32 many, __u32 apart)
 {
 	__u64 bytes = 0;
 
@@ -146,14 +147,14 @@ static __noinline __u64 bytes_of(__u64 lengths, __u32 many, __u32 apart)
 
 #define BY_CALL(hook) (settings.counting[HOOK_ID(socket, hook)] && settings.by_call[HOOK_ID(socket, hook)])
 
-struct moved { // by one system call
+struct transfer { // by one system call
 	__u64 socket, bytes;
 	__u32 calls;
 	__u8 looks_only, splices;
 };
 
 // False if it is no call of that direction, or not by a socket.
-static __noinline int find_moved(const struct pt_regs *regs, struct moved *moved, __u32 direction, int ret)
+static __noinline int find_moved(const struct pt_regs *regs, struct transfer *transfer, __u32 direction, int ret)
 {
 	__u32 number = regs->orig_ax & ~X32;
 	bool compat = in_32_bit_call(regs);
@@ -179,48 +180,48 @@ static __noinline int find_moved(const struct pt_regs *regs, struct moved *moved
 	if (!(how & direction))
 		return false;
 	if (how & SPLICES) {
-		moved->splices = true;
+		transfer->splices = true;
 		if (direction == SENDS)
 			fd = third;
 	}
-	moved->calls = 1;
-	moved->bytes = ret > 0 ? ret : 0;
+	transfer->calls = 1;
+	transfer->bytes = ret > 0 ? ret : 0;
 	if (how & MANY && ret > 0) {
-		moved->calls = ret;
+		transfer->calls = ret;
 		// struct mmsghdr. (Masked, or the verifier would look at what follows for each number of messages.)
-		moved->bytes = bytes_of(second + (compat ? 28 : 56), ret & 2047, compat ? 32 : 64);
+		transfer->bytes = bytes_of(second + (compat ? 28 : 56), ret & 2047, compat ? 32 : 64);
 	}
-	moved->looks_only = only_looks(how & FLAGS_THIRD ? third : how & FLAGS_FOURTH ? fourth : 0);
-	moved->socket = (__u64)socket_of(fd);
-	return moved->socket && is_ip(false, (const void *)moved->socket);
+	transfer->looks_only = only_looks(how & FLAGS_THIRD ? third : how & FLAGS_FOURTH ? fourth : 0);
+	transfer->socket = (__u64)socket_of(fd);
+	return transfer->socket && is_ip(false, (const void *)transfer->socket);
 }
 // What the verifier knows of it multiplies the ways that it looks at, for older kernels too many.
 #define FORGET(variable) bpf_probe_read_kernel(&(variable), sizeof(variable), &(variable))
 
 SEC("?tp_btf/sys_exit") int BPF_PROG(sends__tp_btf, const struct pt_regs *regs, long returned)
 {
-	struct moved moved = {};
+	struct transfer transfer = {};
 	struct row here, *row = &here;
 	const struct sock *sk;
 	int ret = returned;
 
-	if (!find_moved(regs, &moved, SENDS, ret))
+	if (!find_moved(regs, &transfer, SENDS, ret))
 		return 0;
-	FORGET(moved);
-	sk = (const void *)moved.socket;
+	FORGET(transfer);
+	sk = (const void *)transfer.socket;
 	if (is_tcp(false, sk) && BY_CALL(tcp_send)) {
 		here = current_row();
-		count(row, socket, tcp_send_calls, moved.calls);
-		RETURNED_CALLS_ERRORS(socket, tcp_send);
-		count(row, socket, tcp_send_bytes, moved.bytes);
+		count(row, socket, tcp_send_calls, transfer.calls);
+		RETURNED_CALLS_ERRORS(row, ret, socket, tcp_send);
+		count(row, socket, tcp_send_bytes, transfer.bytes);
 		note_tcp(false, sk, (const void *)sk);
 	} else if (is_udp(false, sk) && (is_v4(false, sk) ? BY_CALL(udp_send) : BY_CALL(udpv6_send))) {
 		here = current_row();
-		count(row, socket, udp_send_calls, moved.calls);
-		RETURNED_CALLS_ERRORS(socket, udp_send);
-		count(row, socket, udp_send_bytes, moved.bytes);
+		count(row, socket, udp_send_calls, transfer.calls);
+		RETURNED_CALLS_ERRORS(row, ret, socket, udp_send);
+		count(row, socket, udp_send_bytes, transfer.bytes);
 		if (ret >= 0)
-			note_udp(false, sk, NULL, true, moved.calls, moved.bytes);
+			note_udp(false, sk, NULL, true, transfer.calls, transfer.bytes);
 	} else
 		return 0;
 	mark(row);
@@ -229,29 +230,29 @@ SEC("?tp_btf/sys_exit") int BPF_PROG(sends__tp_btf, const struct pt_regs *regs, 
 
 SEC("?tp_btf/sys_exit") int BPF_PROG(receives__tp_btf, const struct pt_regs *regs, long returned)
 {
-	struct moved moved = {};
+	struct transfer transfer = {};
 	struct row here, *row = &here;
 	const struct sock *sk;
 	int ret = returned;
 
-	if (!find_moved(regs, &moved, RECEIVES, ret))
+	if (!find_moved(regs, &transfer, RECEIVES, ret))
 		return 0;
-	FORGET(moved);
-	sk = (const void *)moved.socket;
-	if (is_tcp(false, sk) && (moved.splices ? BY_CALL(tcp_splice) : BY_CALL(tcp_receive))) {
+	FORGET(transfer);
+	sk = (const void *)transfer.socket;
+	if (is_tcp(false, sk) && (transfer.splices ? BY_CALL(tcp_splice) : BY_CALL(tcp_receive))) {
 		here = current_row();
-		count(row, socket, tcp_receive_calls, moved.calls);
-		RETURNED_CALLS_ERRORS(socket, tcp_receive);
-		if (!moved.looks_only)
-			count(row, socket, tcp_receive_bytes, moved.bytes);
+		count(row, socket, tcp_receive_calls, transfer.calls);
+		RETURNED_CALLS_ERRORS(row, ret, socket, tcp_receive);
+		if (!transfer.looks_only)
+			count(row, socket, tcp_receive_bytes, transfer.bytes);
 		note_tcp(false, sk, (const void *)sk);
 	} else if (is_udp(false, sk) && (is_v4(false, sk) ? BY_CALL(udp_receive) : BY_CALL(udpv6_receive))) {
 		here = current_row();
-		count(row, socket, udp_receive_calls, moved.calls);
-		RETURNED_CALLS_ERRORS(socket, udp_receive);
-		if (ret >= 0 && !moved.looks_only) {
-			count(row, socket, udp_receive_bytes, moved.bytes);
-			if (note_udp(false, sk, NULL, false, moved.calls, moved.bytes))
+		count(row, socket, udp_receive_calls, transfer.calls);
+		RETURNED_CALLS_ERRORS(row, ret, socket, udp_receive);
+		if (ret >= 0 && !transfer.looks_only) {
+			count(row, socket, udp_receive_bytes, transfer.bytes);
+			if (note_udp(false, sk, NULL, false, transfer.calls, transfer.bytes))
 				count(row, socket, accepts_udp, 1);
 		}
 	} else

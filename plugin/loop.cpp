@@ -64,7 +64,10 @@ public:
             watch_.emplace(programs, config);
             has_keys_ = has_screen() && isatty(STDIN_FILENO);
         }
-        programs_.listen([this](const void* news, size_t bytes) { hear(news, bytes); });
+        if (processes_)
+            programs_.records().on<executed>([this](const executed& record) { processes_->executes(record); });
+        programs_.records().on<moved>([this](const moved& record) { moved_.push_back(record); });
+        if (network_) network_->listen(programs_.records());
         poll_ = check(epoll_create1(EPOLL_CLOEXEC), "create the event loop");
         sigset_t set = ending_signals();
         if (watch_) {
@@ -73,7 +76,7 @@ public:
         }
         signals_ = check(signalfd(-1, &set, SFD_CLOEXEC), "watch the signals");
         watch(signals_);
-        watch(programs.news_fd());
+        watch(programs.records_fd());
         if (network_ && network_->names_fd() >= 0) watch(network_->names_fd());
         if (has_keys_ || (!watch_ && is_pipe(STDIN_FILENO))) watch(STDIN_FILENO);
         // A reader that has stopped reading must not keep us from ending.
@@ -154,7 +157,7 @@ private:
         processes_.emplace(rules(), cgroups_ ? &*cgroups_ : nullptr, proc);
         slots_.listen({.owner =
                            [this](const slot& s) {
-                               if (processes_->lacks_command(s)) programs_.hear();
+                               if (processes_->lacks_command(s)) programs_.consume();
                                return processes_->owner(s);
                            },
                        .counted = [this](Owner who, int counter, uint64_t n) { processes_->counted(who, counter, n); },
@@ -169,14 +172,6 @@ private:
             show(Audience::Containers, cgroups_->members());
             show(Audience::Services, cgroups_->members());
         }
-    }
-
-    // What the kernel side tells: the sizes differ.
-    void hear(const void* news, size_t bytes) {
-        if (bytes == sizeof(executed_news) && processes_)
-            processes_->executes(*static_cast<const executed_news*>(news));
-        if (bytes == sizeof(moved_news)) moved_.push_back(*static_cast<const moved_news*>(news));
-        if (network_) network_->hear(news, bytes);
     }
 
     AppRules rules() const {
@@ -247,12 +242,12 @@ private:
     }
 
     void fold(bool everything) {
-        programs_.hear();
+        programs_.consume();
         slots_.fold(everything);
         if (network_) network_->fold(clock_ns(CLOCK_MONOTONIC), everything);
         std::unordered_map<uint32_t, uint32_t> now_in;
-        for (const moved_news& moved : std::exchange(moved_, {}))
-            now_in[moved.tgid] = processes_->moved(moved.tgid, moved.cgroup);
+        for (const moved& record : std::exchange(moved_, {}))
+            now_in[record.head.tgid] = processes_->moved(record.head.tgid, record.head.cgroup);
         slots_.move(now_in);
         if (processes_) processes_->folded(everything);
     }
@@ -394,6 +389,8 @@ private:
     void leave_out(size_t group) {
         fold(true);
         if (group == socket_group) {
+            programs_.records().ignore<ended>();
+            programs_.records().ignore<listening>();
             for (const std::string& call : network_->waiting())
                 reply(call, 503, function_error(503, "connections are no longer counted"));
             if (!watch_) network_->retire(out_);
@@ -413,8 +410,13 @@ private:
         charts_.update(out_, totals, elapsed);
         for (ShareCharts& shares : shares_) shares.update(out_, elapsed, now, self_.missed_calls());
         if (network_) network_->update(out_, elapsed, now);
-        if (run_.agent.self_charts())
-            self_.update(out_, slots_, network_ ? network_->connections().use() : TableUse{}, elapsed);
+        if (run_.agent.self_charts()) self_.update(out_, slots_, connection_table_use(), elapsed);
+    }
+
+    TableUse connection_table_use() const {
+        if (!network_) return {};
+        const Connections& c = network_->connections();
+        return {c.used(), c.count(), c.untracked(), programs_.memory().shared->lost_records[RECORD_ended]};
     }
 
     void show(const Counters& totals, int64_t elapsed) {
@@ -440,7 +442,7 @@ private:
     std::optional<Processes> processes_;
     std::deque<ShareCharts> shares_;
     std::optional<Watch> watch_;
-    std::vector<moved_news> moved_;
+    std::vector<moved> moved_;
     std::vector<std::string> calls_;        // transactions that wait for the table of processes
     int64_t answered_ = 0, answer_at_ = 0;  // 0: counts of processes are not gathered
     int poll_ = -1, signals_ = -1;

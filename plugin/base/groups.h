@@ -3,7 +3,8 @@
 #include <array>
 #include <stdexcept>
 #include <string>
-#include "slot.h"
+#include <string_view>
+#include "shared/settings.h"
 
 using Counters = std::array<uint64_t, COUNTERS>;  // totals, numbered over all groups
 using CounterSet = std::array<bool, COUNTERS>;
@@ -23,6 +24,15 @@ inline HookRef hook_ref(int id) {
         if (id < group.first_hook + static_cast<int>(group.hooks.size()))
             return {group, group.hooks[id - group.first_hook], id};
     throw std::out_of_range("no such hook");
+}
+
+// A hook of the group by its name in the table; throws if it has none.
+inline HookRef hook_named(const Group& group, std::string_view name) {
+    for (int id = group.first_hook; const Hook& hook : group.hooks) {
+        if (hook.name == name) return {group, hook, id};
+        id++;
+    }
+    throw std::out_of_range(std::string(name));
 }
 
 const std::string& counter_name(int counter);  // "vfs read calls"

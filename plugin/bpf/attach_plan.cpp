@@ -57,19 +57,90 @@ CounterSet Plan::counted_by(Way way, const Config& config) const {
 
 namespace {
 
+void add_reason(std::string& reasons, const std::string& why) {
+    if (reasons.find(why) == std::string::npos) reasons += (reasons.empty() ? "" : "; ") + why;
+}
+
+Choices event_choices(const Hook& hook, const Kernel& kernel) {
+    if (!kernel.events.contains(hook.event)) return {{}, fmt::format("the kernel has no tracepoint {}", hook.event)};
+    return {{{{{Way::Tracepoint, Part::Call}}, hook.event}}, ""};
+}
+
+Choices syscall_choices(const Hook& hook, const Kernel& kernel) {
+    if (!*hook.syscalls && !hook.by_socket)
+        return {{}, hook.need == Need::IfPresent ? "" : "no system call stands for it"};
+    const char* in_memory = hook.by_socket ? "a system call's socket" : hook.in_user_memory;
+    if (in_memory && !kernel.reads_memory)
+        return {{}, fmt::format("{} stands in memory that lockdown (confidentiality) closes", in_memory)};
+    return {{{{{Way::Syscalls, Part::Whole}}, "sys_exit"}}, ""};
+}
+
+// One program sees the whole call; or one sees the call and one the return, which may be had by another way.
+Choices function_choices(const Hook& hook, bool results, const Kernel& kernel, const Config& config) {
+    std::string function = kernel.resolve(hook);
+    if (function.empty())
+        return {{},
+                hook.need == Need::IfPresent
+                    ? ""
+                    : fmt::format("the kernel has no function {}", fmt::join(hook.function_names(), " or "))};
+    Choices all;
+    auto add = [&](std::vector<Choice::Step> steps) { all.in_order.push_back({std::move(steps), function}); };
+    if (config.attach != Attach::Probe) {
+        if (hook.paired)
+            add({{Way::Trampoline, Part::Call}, {Way::Trampoline, Part::Return}});
+        else
+            add({{Way::Trampoline, results ? Part::Whole : Part::Call}});
+    }
+    if (config.attach == Attach::Trampoline) return all;
+    for (Way call : {Way::ProbeMulti, Way::Probe}) {
+        if (!results) add({{call, Part::Call}});
+        for (Way back : {Way::ProbeMulti, Way::Probe})
+            if (results && (call == back || call == Way::ProbeMulti)) add({{call, Part::Call}, {back, Part::Return}});
+    }
+    return all;
+}
+
+// What is left where no return can be seen.
+void add_calls_only(Choices& all, const Hook& hook) {
+    if (!hook.kind.calls) return;
+    for (size_t i = 0, n = all.in_order.size(); i < n; i++)
+        if (Choice choice = all.in_order[i]; choice.steps.size() == 2) {
+            choice.steps.pop_back();
+            choice.calls_only = true;
+            all.in_order.push_back(std::move(choice));
+        }
+}
+
+}  // namespace
+
+Choices choices(const Hook& hook, const Kernel& kernel, const Config& config, bool by_syscalls) {
+    if (hook.event) return event_choices(hook, kernel);
+    bool results = hook.paired || hook.kind.bytes || (hook.kind.errors && config.returns());
+    if (!results && !hook.kind.calls && hook.kind.errors) return {};  // it counts nothing but errors
+    Choices all = by_syscalls ? syscall_choices(hook, kernel) : function_choices(hook, results, kernel, config);
+    if (hook.shared_event && kernel.events.contains(hook.shared_event)) {
+        bool first = hook.event_first || by_syscalls;
+        all.in_order.insert(first ? all.in_order.begin() : all.in_order.end(),
+                            {{{Way::Tracepoint, Part::Whole}}, hook.shared_event});
+    }
+    if (results) add_calls_only(all, hook);
+    return all;
+}
+
+namespace {
+
 class Planner {
 public:
     Planner(const Kernel& kernel, const Config& config, const std::vector<Refusal>& refusals)
-        : kernel_(kernel), config_(config), refusals_(refusals), syscalls_(use_syscalls()) {}
+        : kernel_(kernel), config_(config), refusals_(refusals), by_syscalls_(takes_syscalls()) {}
 
     Plan plan() {
         // First what ends the life of a slot, so that no thread claims one and leaves without its being noticed.
         for (bool always : {true, false})
-            for (const Group& group : groups)
-                for (const Hook& hook : group.hooks)
-                    if ((hook.need == Need::Always) == always)
-                        plan_hook(group, hook, group.first_hook + static_cast<int>(&hook - group.hooks.data()));
-        drop_partial_creates();
+            for (int id = 0; id < HOOKS; id++)
+                if ((hook_ref(id).hook.need == Need::Always) == always && is_needed(hook_ref(id)))
+                    plan_hook(hook_ref(id));
+        drop_partial();
         bool counts = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [this](const Attachment& a) {
             HookRef ref = hook_ref(a.hook);
             return ref.hook.need != Need::Always && config_.group_on[ref.group_id()];
@@ -80,150 +151,89 @@ public:
 
 private:
     // The way by system calls slows all of them, so it is for kernels where no function can be hooked at all.
-    bool use_syscalls() const {
+    bool takes_syscalls() const {
         if (config_.attach != Attach::Auto) return config_.attach == Attach::Syscalls;
-        auto refused = [this](Way way) { return !why_not(-1, way, Part::Whole).empty(); };
+        auto refused = [this](Way way) { return !why_not({-1, way, Part::Whole, ""}).empty(); };
         return refused(Way::Trampoline) && refused(Way::ProbeMulti) && refused(Way::Probe);
     }
 
-    // "" if nothing speaks against it.
-    std::string why_not(int hook, Way way, Part part) const {
-        if (way == Way::Trampoline && config_.attach == Attach::Probe) return "not asked for";
-        if ((way == Way::Probe || way == Way::ProbeMulti) && config_.attach == Attach::Trampoline)
-            return "not asked for";
-        if (auto refused = kernel_.refused.find(way); refused != kernel_.refused.end()) return refused->second;
-        for (const Refusal& r : refusals_)
-            if (r.way == way && (r.hook == -1 || (r.hook == hook && r.part == part) || shares(r, hook))) return r.why;
+    // "" if nothing speaks against it. What is refused to a program is refused to all the hooks that it serves.
+    std::string why_not(const Attachment& a) const {
+        if (auto refused = kernel_.refused.find(a.way); refused != kernel_.refused.end()) return refused->second;
+        for (const Refusal& r : refusals_) {
+            bool same = r.hook == a.hook && r.part == a.part;
+            bool shared = r.way == Way::Syscalls && r.hook >= 0 && a.hook >= 0 &&
+                          Attachment{r.hook, r.way, r.part, a.target}.program() == a.program();
+            if (r.way == a.way && (r.hook == -1 || same || shared)) return r.why;
+        }
         return "";
     }
 
-    bool is_planned(const std::string& program) const {
-        return std::any_of(plan_.attachments.begin(), plan_.attachments.end(),
-                           [&](const Attachment& a) { return a.program() == program; });
+    bool is_planned(auto matches) const {
+        return std::any_of(plan_.attachments.begin(), plan_.attachments.end(), matches);
+    }
+    bool is_attached(int hook) const {
+        return is_planned([hook](const Attachment& a) { return a.hook == hook; });
     }
 
-    // One program serves many system calls: what is refused to one of its hooks is refused to all.
-    static bool shares(const Refusal& refusal, int hook) {
-        return refusal.way == Way::Syscalls && hook >= 0 &&
-               Attachment{hook, Way::Syscalls, Part::Whole, ""}.program() ==
-                   Attachment{refusal.hook, Way::Syscalls, Part::Whole, ""}.program();
-    }
-
-    bool add(int hook, Way way, Part part, const std::string& target, std::string& reasons) {
-        std::string why = why_not(hook, way, part);
-        if (why.empty()) {
-            plan_.attachments.push_back({hook, way, part, target});
-            return true;
-        }
-        if (why != "not asked for") note(reasons, why);
-        return false;
-    }
-
-    static void note(std::string& reasons, const std::string& why) {
-        if (reasons.find(why) == std::string::npos) reasons += (reasons.empty() ? "" : "; ") + why;
-    }
-
-    // An open that makes its file does not come by vfs_create(): most files are made so.
-    void drop_partial_creates() {
-        constexpr int open = vfs_hook_base + int{vfs_open}, create = vfs_hook_base + int{vfs_create};
-        auto is = [](int hook) { return [hook](const Attachment& a) { return a.hook == hook; }; };
-        if (std::any_of(plan_.attachments.begin(), plan_.attachments.end(), is(open))) return;
-        if (std::erase_if(plan_.attachments, is(create)))
-            plan_.missing.push_back({create, "what vfs_open makes would not be in it"});
-    }
-
-    // By system calls.
-    bool is_hidden(int hook) const { return !kernel_.reads_memory && hook == process_hook_base + int{process_clone}; }
-
-    bool is_needed(const Group& group, const Hook& hook) const {
-        switch (hook.need) {
+    bool is_needed(const HookRef& ref) const {
+        switch (ref.hook.need) {
             case Need::Always: return true;
             case Need::WithCgroups: return config_.cgroups;
-            case Need::WithIdentities:
-                if (config_.identities()) return true;
-                [[fallthrough]];
-            default: return config_.group_on[static_cast<size_t>(&group - groups)];
+            case Need::WithIdentities: return config_.identities() || config_.group_on[ref.group_id()];
+            case Need::InsteadOfPrevious: return config_.group_on[ref.group_id()] && !is_attached(ref.id - 1);
+            default: return config_.group_on[ref.group_id()];
         }
     }
 
-    void plan_hook(const Group& group, const Hook& hook, int id) {
-        if (!is_needed(group, hook)) return;
-        if (hook.need == Need::InsteadOfPrevious && std::any_of(plan_.attachments.begin(), plan_.attachments.end(),
-                                                                [&](const Attachment& a) { return a.hook == id - 1; }))
-            return;
-        std::string reasons;
-        if (hook.event) {
-            if (!kernel_.events.contains(hook.event))
-                reasons = fmt::format("the kernel has no tracepoint {}", hook.event);
-            else
-                add(id, Way::Tracepoint, Part::Call, hook.event, reasons);
-        } else if (bool first = hook.event_first || syscalls_; !first || !plan_shared_event(hook, id, reasons)) {
-            plan_function(hook, id, reasons);
-            if (!reasons.empty() && !first && plan_shared_event(hook, id, reasons)) {
-                // Instead of a function of which only the calls are seen: both would count each call.
-                std::erase_if(plan_.attachments,
-                              [&](const Attachment& a) { return a.hook == id && a.way != Way::Tracepoint; });
-                reasons.clear();
+    void plan_hook(const HookRef& ref) {
+        Choices ways = choices(ref.hook, kernel_, config_, by_syscalls_);
+        bool event_first = ref.hook.event_first || by_syscalls_;
+        std::string reasons = event_first ? "" : ways.none, lost_results;
+        for (const Choice& choice : ways.in_order) {
+            std::vector<Attachment> all;
+            for (const Choice::Step& step : choice.steps) all.push_back({ref.id, step.way, step.part, choice.target});
+            if (all[0].way == Way::Syscalls && costs_too_much(ref.hook, all[0].program())) {
+                add_reason(reasons,
+                           "no event tells of it, and a look at every system call for it alone would cost too much");
+                continue;
             }
-        }
-        if (!reasons.empty() && hook.need != Need::InsteadOfPrevious) plan_.missing.push_back({id, reasons});
-    }
-
-    bool plan_shared_event(const Hook& hook, int id, std::string& reasons) {
-        return hook.shared_event && kernel_.events.contains(hook.shared_event) &&
-               add(id, Way::Tracepoint, Part::Whole, hook.shared_event, reasons);
-    }
-
-    void plan_function(const Hook& hook, int id, std::string& reasons) {
-        bool results = hook.kind.bytes || (hook.kind.errors && config_.returns());
-        if (!results && !hook.kind.calls && hook.kind.errors) return;
-        if (syscalls_) {
-            if (is_hidden(id))
-                note(reasons,
-                     "whether a clone3 was to make a thread stands in memory that lockdown (confidentiality) closes");
-            else if (hook.by_socket && !kernel_.reads_memory)
-                note(reasons, "a system call's socket stands in memory that lockdown (confidentiality) closes");
-            else if (hook.by_socket && !hook.shared_event && !is_planned("receives__tp_btf"))
-                note(reasons, "no event tells of it, and a look at every system call for it alone would cost too much");
-            else if (*hook.syscalls || hook.by_socket)
-                add(id, Way::Syscalls, Part::Whole, "sys_exit", reasons);
-            else if (hook.need != Need::IfPresent)
-                note(reasons, "no system call stands for it");
-            return;
-        }
-        std::string function;
-        for (const char* name : hook.functions)
-            if (name && function.empty()) function = kernel_.resolve(name);
-        if (function.empty()) {
-            if (hook.need != Need::IfPresent)
-                note(reasons,
-                     fmt::format(
-                         "the kernel has no function {}",
-                         fmt::join(std::begin(hook.functions),
-                                   std::find(std::begin(hook.functions), std::end(hook.functions), nullptr), " or ")));
-            return;
-        }
-        if (add(id, Way::Trampoline, results ? Part::Whole : Part::Call, function, reasons)) {
-            reasons.clear();
-            return;
-        }
-        for (Way way : {Way::ProbeMulti, Way::Probe}) {
-            if (!add(id, way, Part::Call, function, reasons)) continue;
-            reasons.clear();  // why a better way was not to be had is no loss
-            if (results) {
-                std::string lost;
-                for (Way back : {way, Way::Probe})
-                    if (add(id, back, Part::Return, function, lost)) return;
-                reasons = "only its calls are counted: " + lost;
+            auto refused = std::find_if(all.begin(), all.end(), [this](auto& a) { return !why_not(a).empty(); });
+            if (refused != all.end()) {
+                add_reason(refused->part == Part::Return ? lost_results : reasons, why_not(*refused));
+                continue;
             }
-            return;
+            plan_.attachments.insert(plan_.attachments.end(), all.begin(), all.end());
+            reasons = choice.calls_only ? "only its calls are counted: " + lost_results : "";
+            ways.none.clear();
+            break;
+        }
+        if (!ways.none.empty()) add_reason(reasons, ways.none);
+        if (!reasons.empty() && ref.hook.need != Need::InsteadOfPrevious) plan_.missing.push_back({ref.id, reasons});
+    }
+
+    // A program at every system call only together with what needs it anyway.
+    bool costs_too_much(const Hook& hook, const std::string& program) const {
+        return hook.by_socket && !hook.shared_event &&
+               !is_planned([&](const Attachment& a) { return a.program() == program; });
+    }
+
+    // What would count only a part without another hook: most files are made by an open, not by vfs_create().
+    void drop_partial() {
+        for (int id = 0; id < HOOKS; id++) {
+            HookRef ref = hook_ref(id);
+            if (!ref.hook.only_with) continue;
+            HookRef other = hook_named(ref.group, ref.hook.only_with);
+            if (is_attached(other.id)) continue;
+            if (std::erase_if(plan_.attachments, [id](const Attachment& a) { return a.hook == id; }))
+                plan_.missing.push_back({id, fmt::format("what {} makes would not be in it", other.name())});
         }
     }
 
     const Kernel& kernel_;
     const Config& config_;
     const std::vector<Refusal>& refusals_;
-    const bool syscalls_;
+    const bool by_syscalls_;
     Plan plan_;
 };
 

@@ -40,4 +40,23 @@ struct Plan {
     CounterSet counted_by(Way way, const Config& config) const;
 };
 
+// A way to see a hook: what is attached together, for its whole call or for the call and the return.
+struct Choice {
+    struct Step {
+        Way way;
+        Part part;
+    };
+    std::vector<Step> steps;
+    std::string target;
+    bool calls_only = false;  // its results go unseen, though they are wanted
+};
+
+// The ways to see a hook that are asked for, the best first. Without any, `none` says why, "" if nothing is missed.
+struct Choices {
+    std::vector<Choice> in_order;
+    std::string none;
+};
+// by_syscalls: no function is hooked, the end of system calls stands in.
+Choices choices(const Hook& hook, const Kernel& kernel, const Config& config, bool by_syscalls);
+
 Plan make_plan(const Kernel& kernel, const Config& config, const std::vector<Refusal>& refusals = {});

@@ -27,9 +27,21 @@ bool in_first_pid_namespace() {
     return stat("/proc/self/ns/pid", &about) == 0 && about.st_ino == 0xEFFFFFFC;  // PROC_PID_INIT_INO
 }
 
-std::string Kernel::resolve(const std::string& function) const {
-    for (const char* prefix : {"", "__x64_", "__arm64_"})
-        if (functions.contains(prefix + function)) return prefix + function;
+namespace {
+
+// The names that a function of the tables may have in a kernel.
+std::vector<std::string> kernels_names(const std::string& function) {
+    if (function.starts_with("sys32_")) return {"__ia32_sys_" + function.substr(strlen("sys32_"))};
+    if (!function.starts_with("sys_")) return {function};
+    return {function, "__x64_" + function, "__arm64_" + function};
+}
+
+}  // namespace
+
+std::string Kernel::resolve(const Hook& hook) const {
+    for (const char* function : hook.function_names())
+        for (const std::string& name : kernels_names(function))
+            if (functions.contains(name)) return name;
     return "";
 }
 
@@ -204,9 +216,8 @@ Kernel ask_kernel(const std::string& btf_path) {
     std::set<std::string, std::less<>> wanted;  // our functions under every name that they may have
     for (const Group& group : groups)
         for (const Hook& hook : group.hooks) {
-            for (const char* function : hook.functions)
-                if (function)
-                    for (const char* prefix : {"", "__x64_", "__arm64_"}) wanted.insert(std::string(prefix) + function);
+            for (const char* function : hook.function_names())
+                for (std::string& name : kernels_names(function)) wanted.insert(std::move(name));
             for (const char* event : {hook.event, hook.shared_event})
                 if (event) wanted.insert(std::string("btf_trace_") + event);
         }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include "base/groups.h"
 
 enum class Way { Tracepoint, Trampoline, ProbeMulti, Probe, Syscalls };
 constexpr int ways = 5;
@@ -22,8 +23,8 @@ struct Kernel {
 
     bool allows(Way way) const { return !refused.contains(way); }
 
-    // The kernel's own name for a table's function ("sys_close" is "__x64_sys_close"); "" if it has none.
-    std::string resolve(const std::string& function) const;
+    // The kernel's own name for the best of a hook's functions that it has; "" if it has none.
+    std::string resolve(const Hook& hook) const;
 };
 
 // Whether the ids of processes are those that the kernel counts by.

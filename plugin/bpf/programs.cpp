@@ -9,7 +9,7 @@
 #include <bit>
 #include <chrono>
 #include <fstream>
-#include <set>
+#include <map>
 #include "base/error.h"
 
 // The object, compiled for what BPF can in a kernel: see struct Kernel.
@@ -89,9 +89,12 @@ unsigned connection_count(const Config& config) {
     return std::bit_ceil(wanted);
 }
 
-// The kernel waits for a grace period each time that it takes a program off a function, one after the other: seconds in
-// all on some kernels, and the agent is waiting. So a child takes them along: we go on after `patience` at most, and
-// nothing is ever left behind, for the child has nothing to do but to close them.
+table_size size_of_table(unsigned rows) {
+    return {.mask = rows - 1, .shift = 32 - static_cast<unsigned>(std::countr_zero(rows)), .wake_at = rows / 2};
+}
+
+// Closing a link waits for an RCU grace period, one after the other: seconds on some kernels. A forked child holds the links
+// and closes them; we wait for it at most `patience`. They go with the child, so nothing is left.
 //
 // Not in a pid namespace: should its first process end meanwhile, which kills the child, kernels before 6.3 never finish
 // either of the two (synchronize_rcu_tasks against zap_pid_ns_processes).
@@ -120,7 +123,7 @@ void let_go(std::vector<Link>& links) {
 void Programs::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
 
 template <class T>
-T* Programs::share(const char* map, size_t count) {
+T* Programs::share(const std::string& map, size_t count) {
     size_t bytes = count * sizeof(T);
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(map), 0);
     if (memory == MAP_FAILED) throw Error(fmt::format("map {} into memory: {}", map, reason(errno)), errno);
@@ -128,11 +131,30 @@ T* Programs::share(const char* map, size_t count) {
     return static_cast<T*>(memory);
 }
 
+template <class Row>
+TableMemory<Row> Programs::share_table(const std::string& name, unsigned number, size_t rows) {
+    return {.rows = share<Row>(name, rows),
+            .marks = share<uint8_t>(name + "_marks", rows),
+            .use = &memory_.shared->tables[number],
+            .count = rows,
+            .claims_fd = map_fd(name + "_claims")};
+}
+
 Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableSizes sizes) : plan_(std::move(plan)) {
     left_out_.missed.resize(HOOKS);
-    const auto [slots, connections] = sizes;
     libbpf_set_print(collect_complaint);
     libbpf_says.clear();
+    open(kernel);
+    select();
+    configure(kernel, config, sizes);
+    load(kernel);
+    share_memory(sizes);
+    for (const Attachment& a : plan_.attachments) attach(a);
+    memory_.shared->complete = 1;
+    map_bytes_ = sum_of_maps();
+}
+
+void Programs::open(const Kernel& kernel) {
     std::string btf = kernel.types_path();
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "netdata_ebpf",
                 .btf_custom_path = btf.empty() ? nullptr : btf.c_str());
@@ -140,148 +162,150 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
                : !kernel.casts          ? std::span(collector_v3, collector_v3_end)
                                         : std::span(collector_v3_cast, collector_v3_cast_end);
     object_.reset(check(bpf_object__open_mem(elf.data(), elf.size(), &options), "open the eBPF object"));
+}
 
+// The programs that are planned, each with its target.
+void Programs::select() {
+    for (const Attachment& a : plan_.attachments) {
+        bpf_program* p = program(a);
+        bpf_program__set_autoload(p, true);
+        if (a.way == Way::ProbeMulti) bpf_program__set_expected_attach_type(p, BPF_TRACE_KPROBE_MULTI);
+        if (a.way != Way::Tracepoint && a.way != Way::Trampoline) continue;
+        errno = -bpf_program__set_attach_target(p, 0, a.target.c_str());
+        if (errno) throw Refusal{a.hook, a.way, a.part, fmt::format("{}: {}", a.target, libbpf_says)};
+    }
+}
+
+void Programs::configure(const Kernel& kernel, const Config& config, TableSizes sizes) {
     settings set{};
-    set.slot_mask = slots - 1;
-    set.slot_shift = 32 - static_cast<unsigned>(std::countr_zero(slots));
-    set.wake_at = slots / 2;
+    set.tables[TABLE_slots] = size_of_table(sizes.slots);
+    set.tables[TABLE_connections] = size_of_table(sizes.connections);
     set.returns = config.returns();
     set.identities = config.identities();
     set.commands = config.apps && kernel.reads_memory;
     set.reads_memory = kernel.reads_memory;
-    set.connection_mask = connections - 1;
-    set.connection_shift = 32 - static_cast<unsigned>(std::countr_zero(connections));
-    set.connections_wake_at = connections / 2;
-    std::set<bpf_program*> wanted;
-    auto program = [&](const Attachment& a) {
-        return check(bpf_object__find_program_by_name(object_.get(), a.program().c_str()), "find program {}",
-                     a.program());
-    };
     for (const Attachment& a : plan_.attachments) {
-        bpf_program* p = program(a);
-        bpf_program__set_autoload(p, true);
-        if (a.way == Way::Tracepoint || a.way == Way::Trampoline) {
-            errno = -bpf_program__set_attach_target(p, 0, a.target.c_str());
-            if (errno) throw Refusal{a.hook, a.way, a.part, fmt::format("{}: {}", a.target, libbpf_says)};
-        }
+        HookRef ref = hook_ref(a.hook);
         if (auto function = kernel.functions.find(a.target); function != kernel.functions.end())
             set.arguments[a.hook] = static_cast<__u8>(function->second);
         set.by_event[a.hook] = a.way == Way::Tracepoint;
-        set.by_call[a.hook] = a.way == Way::Syscalls && hook_ref(a.hook).hook.by_socket;
-        if (a.way == Way::ProbeMulti) bpf_program__set_expected_attach_type(p, BPF_TRACE_KPROBE_MULTI);
-        set.paired[a.hook] = plan_.paired(a.hook);
-        set.counting[a.hook] = config.group_on[&hook_ref(a.hook).group - groups];
-        wanted.insert(p);
+        set.by_call[a.hook] = a.way == Way::Syscalls && ref.hook.by_socket;
+        set.counting[a.hook] = config.group_on[ref.group_id()];
+        if (a.part != Part::Return) continue;
+        set.paired[a.hook] = true;
+        if (ref.hook.kind.by_hand) set.note_of[a.hook] = set.notes++;
     }
-    bpf_map* map;
-    constexpr unsigned news_bytes = 128 << 10;  // 250 command lines, 1000 connections; at half of that we are woken
-    for (auto [name, entries] : {std::pair{"slots", slots},
-                                 {"dirty", slots / 64},
-                                 {"claims", slots},
-                                 {"connections", connections},
-                                 {"dirty_connections", connections / 64},
-                                 {"connection_claims", connections},
-                                 {"connection_index", connections},
-                                 {"news", set.commands || config.group_on[socket_group] ? news_bytes : 4096}})
-        if ((map = bpf_object__find_map_by_name(object_.get(), name))) bpf_map__set_max_entries(map, entries);
-    map = check(bpf_object__find_map_by_name(object_.get(), ".rodata.settings"), "find the settings");
-    check(bpf_map__set_initial_value(map, &set, sizeof set), "write the settings");
+    check(bpf_map__set_initial_value(map(".rodata.settings"), &set, sizeof set), "write the settings");
 
+    bool sends_much = set.commands || config.group_on[socket_group];
+    size_maps(sizes,
+              sends_much ? 128 << 10 : 4096);  // 250 command lines, 600 connections; at half of that we are woken
+    bpf_map__set_max_entries(map("notes"), std::max(1u, set.notes * sizes.slots));
+}
+
+void Programs::size_maps(TableSizes sizes, size_t record_bytes) {
+    for (auto [name, entries] : {std::pair{"slots", sizes.slots},
+                                 {"slots_marks", sizes.slots / 64},
+                                 {"slots_claims", sizes.slots},
+                                 {"connections", sizes.connections},
+                                 {"connections_marks", sizes.connections / 64},
+                                 {"connections_claims", sizes.connections},
+                                 {"connections_index", sizes.connections},
+                                 {"records", static_cast<unsigned>(record_bytes)}})
+        if (bpf_map* m = map(name)) bpf_map__set_max_entries(m, entries);
+}
+
+void Programs::load(const Kernel& kernel) {
     constexpr size_t log_size = 1 << 20;  // touched only by a program that is refused; kernels before 6.4 want it whole
-    std::vector<std::pair<bpf_program*, std::unique_ptr<char[]>>> program_logs;
-    for (bpf_program* p : wanted) {
-        program_logs.emplace_back(p, new char[log_size]);
-        program_logs.back().second[0] = 0;
-        bpf_program__set_log_buf(p, program_logs.back().second.get(), log_size);
+    std::map<bpf_program*, std::unique_ptr<char[]>> logs;
+    for (const Attachment& a : plan_.attachments) {
+        auto [log, is_new] = logs.try_emplace(program(a));
+        if (!is_new) continue;
+        log->second.reset(new char[log_size]);
+        log->second[0] = 0;
+        bpf_program__set_log_buf(log->first, log->second.get(), log_size);
     }
-    if (int code = -bpf_object__load(object_.get())) {
-        if (everybodys(code)) throw Error(fmt::format("load the eBPF programs: {}", reason(code)), code);
-        for (auto& [p, log] : program_logs) {
-            if (!log[0]) continue;
-            for (const Attachment& a : plan_.attachments)
-                if (a.program() == bpf_program__name(p))
-                    throw Refusal{a.hook, a.way, a.part,
-                                  fmt::format("{}: the kernel refuses the program ({}): {}", a.target, reason(code),
-                                              kernel.reads_memory ? last_words(log.get())
-                                                                  : "under lockdown (confidentiality) it may not read "
-                                                                    "the function's arguments")};
-        }
-        throw Error(fmt::format("load the eBPF programs: {} ({})", reason(code), libbpf_says), code);
-    }
+    int code = -bpf_object__load(object_.get());
+    if (!code) return;
+    if (everybodys(code)) throw Error(fmt::format("load the eBPF programs: {}", reason(code)), code);
+    for (const Attachment& a : plan_.attachments)
+        if (const auto& log = logs[program(a)]; log[0])
+            throw Refusal{a.hook, a.way, a.part,
+                          fmt::format("{}: the kernel refuses the program ({}): {}", a.target, reason(code),
+                                      kernel.reads_memory ? last_words(log.get())
+                                                          : "under lockdown (confidentiality) it may not read the "
+                                                            "function's arguments")};
+    throw Error(fmt::format("load the eBPF programs: {} ({})", reason(code), libbpf_says), code);
+}
 
-    memory_.slots = share<slot>("slots", slots);
-    memory_.dirty = share<uint8_t>("dirty", slots);
+void Programs::share_memory(TableSizes sizes) {
     memory_.shared = share<state>(".data.state", 1);
-    memory_.count = slots;
-    connections_ = {.rows = share<connection>("connections", connections),
-                    .dirty = share<uint8_t>("dirty_connections", connections),
-                    .shared = memory_.shared,
-                    .count = connections,
-                    .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims"),
-                    .index_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_index")};
+    memory_.table = share_table<slot>("slots", TABLE_slots, sizes.slots);
     memory_.overflow_fd = map_fd("overflow");
-    memory_.claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "claims");
-    memory_.releases = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [](const Attachment& a) {
-        return a.hook == process_hook_base + int{process_release} || a.hook == process_hook_base + int{process_freed};
-    });
-    auto hear = [](void* self, void* data, size_t size) {
-        auto& programs = *static_cast<Programs*>(self);
-        if (programs.news_) programs.news_(data, size);
+    memory_.releases = std::any_of(plan_.attachments.begin(), plan_.attachments.end(),
+                                   [](const Attachment& a) { return hook_ref(a.hook).hook.tells_release; });
+    connections_ = {share_table<connection>("connections", TABLE_connections, sizes.connections),
+                    map_fd("connections_index")};
+    auto consume = [](void* self, void* data, size_t size) {
+        static_cast<Programs*>(self)->records_.consume(data, size);
         return 0;
     };
-    ring_.reset(check(ring_buffer__new(map_fd("news"), hear, this, nullptr), "open the ring buffer"));
-
-    for (const Attachment& a : plan_.attachments) attach(a);
-    memory_.shared->complete = 1;
-    map_bytes_ = sum_of_maps();
+    ring_.reset(check(ring_buffer__new(map_fd("records"), consume, this, nullptr), "open the ring buffer"));
 }
 
 Programs::~Programs() { let_go(links_); }
 
 void Programs::attach(const Attachment& a) {
-    bpf_program* program = bpf_object__find_program_by_name(object_.get(), a.program().c_str());
-    auto same =
-        std::find_if(programs_.begin(), programs_.end(), [program](const Loaded& p) { return p.program == program; });
+    bpf_program* p = program(a);
+    auto same = std::find_if(programs_.begin(), programs_.end(), [p](const Loaded& l) { return l.program == p; });
     if (same != programs_.end()) {
         same->hooks.push_back(a.hook);
         return;
     }
-
-    bpf_link* link = nullptr;
     errno = 0;
+    if (bpf_link* attached = link(a, p)) {
+        links_.emplace_back(attached);
+        programs_.push_back({p, {a.hook}});
+        return;
+    }
+    int code = errno;
+    if (everybodys(code)) throw Error(fmt::format("attach to {}: {}", a.target, reason(code)), code);
+    bool whole_way = code == 524 || code == EOPNOTSUPP || code == EPERM || code == EACCES ||
+                     (a.way == Way::ProbeMulti && code == EINVAL);
+    throw Refusal{whole_way ? -1 : a.hook, a.way, a.part,
+                  whole_way ? fmt::format("attaching by {}: {}", name_of(a.way), reason(code))
+                            : fmt::format("attaching {} to {}: {}", name_of(a.way), a.target, reason(code))};
+}
+
+bpf_link* Programs::link(const Attachment& a, bpf_program* p) const {
     switch (a.way) {
-        case Way::Tracepoint:
-        case Way::Trampoline:
-        case Way::Syscalls: link = bpf_program__attach_trace(program); break;
-        case Way::Probe: link = bpf_program__attach_kprobe(program, a.part == Part::Return, a.target.c_str()); break;
+        case Way::Probe: return bpf_program__attach_kprobe(p, a.part == Part::Return, a.target.c_str());
         case Way::ProbeMulti: {
             const char* function = a.target.c_str();
             LIBBPF_OPTS(bpf_kprobe_multi_opts, options, .syms = &function, .cnt = 1,
                         .retprobe = a.part == Part::Return);
-            link = bpf_program__attach_kprobe_multi_opts(program, nullptr, &options);
-            break;
+            return bpf_program__attach_kprobe_multi_opts(p, nullptr, &options);
         }
+        default: return bpf_program__attach_trace(p);
     }
-    if (!link) {
-        int code = errno;
-        if (everybodys(code)) throw Error(fmt::format("attach to {}: {}", a.target, reason(code)), code);
-        bool whole_way = code == 524 || code == EOPNOTSUPP || code == EPERM || code == EACCES ||
-                         (a.way == Way::ProbeMulti && code == EINVAL);
-        throw Refusal{whole_way ? -1 : a.hook, a.way, a.part,
-                      whole_way ? fmt::format("attaching by {}: {}", name_of(a.way), reason(code))
-                                : fmt::format("attaching {} to {}: {}", name_of(a.way), a.target, reason(code))};
-    }
-    links_.emplace_back(link);
-    programs_.push_back({program, {a.hook}});
 }
 
-int Programs::map_fd(const char* name) const {
-    return check(bpf_object__find_map_fd_by_name(object_.get(), name), "find the map {}", name);
+bpf_program* Programs::program(const Attachment& a) const {
+    return check(bpf_object__find_program_by_name(object_.get(), a.program().c_str()), "find program {}", a.program());
 }
 
-int Programs::news_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+bpf_map* Programs::map(const std::string& name) const {
+    return bpf_object__find_map_by_name(object_.get(), name.c_str());
+}
 
-void Programs::hear() {
+int Programs::map_fd(const std::string& name) const {
+    bpf_map* m = map(name);
+    return m ? bpf_map__fd(m) : -1;
+}
+
+int Programs::records_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+
+void Programs::consume() {
     ring_buffer__consume(ring_.get());
     memory_.shared->asked = 0;
 }
@@ -337,20 +361,19 @@ void Programs::leave_out(size_t group, const std::string& why) {
         if (plan_.missing.empty() || plan_.missing.back().hook != a.hook) plan_.missing.push_back({a.hook, why});
         return true;
     });
-    if (group == socket_group) give_back_connections();
+    if (const char* table = groups[group].table) give_back(table);
     map_bytes_ = sum_of_maps();
 }
 
 // libbpf keeps the maps until the end. What their descriptors stand for then is nothing.
-void Programs::give_back_connections() {
+void Programs::give_back(const std::string& table) {
     std::erase_if(shared_, [this](const auto& memory) {
-        return memory.get() == connections_.rows || memory.get() == connections_.dirty;
+        return memory.get() == connections_.table.rows || memory.get() == connections_.table.marks;
     });
     connections_ = {};
-    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    for (const char* name : {"connections", "dirty_connections", "connection_claims", "connection_index"})
-        if (int fd = bpf_object__find_map_fd_by_name(object_.get(), name); nothing >= 0 && fd >= 0)
-            dup3(nothing, fd, O_CLOEXEC);
+    int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (const char* end : {"", "_marks", "_claims", "_index"})
+        if (int fd = map_fd(table + end); nothing >= 0 && fd >= 0) dup3(nothing, fd, O_CLOEXEC);
     if (nothing >= 0) close(nothing);
 }
 

@@ -1,12 +1,12 @@
 // The programs in the kernel: loaded as planned, attached, and detached when this goes away.
 #pragma once
 #include <bpf/libbpf.h>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 #include "base/owner.h"
 #include "bpf/attach_plan.h"
+#include "bpf/records.h"
 #include "bpf/shared_memory.h"
 #include "bpf/slots.h"
 
@@ -29,12 +29,11 @@ public:
     const Plan& plan() const { return plan_; }
     SlotMemory memory() const { return memory_; }
     ConnectionMemory connections() const { return connections_; }
-    // What the kernel side tells beside the counters (slot.h): the descriptor is readable when that should be heard at
-    // once and the slots be folded.
-    using News = std::function<void(const void* data, size_t bytes)>;
-    void listen(News news) { news_ = std::move(news); }
-    int news_fd() const;
-    void hear();
+    // What the kernel side sends beside the counters: the descriptor is readable when that should be consumed at once and the
+    // slots be folded.
+    Records& records() { return records_; }
+    int records_fd() const;
+    void consume();
 
     struct Statistics {
         std::vector<uint64_t> missed;  // by hook: runs of its programs that the kernel skipped, for whichever hook
@@ -48,14 +47,28 @@ public:
     // Whether the group can be left out: nothing else depends on its programs.
     bool is_optional(size_t group) const;
     // Detaches its programs and takes its hooks out of the plan, where they are missing because of `why`. The memory of the
-    // connections, if it was theirs, is given back and no longer to be looked at.
+    // group's own table is given back and no longer to be looked at.
     void leave_out(size_t group, const std::string& why);
 
 private:
-    int map_fd(const char* name) const;
+    void open(const Kernel& kernel);
+    void select();
+    void configure(const Kernel& kernel, const Config& config, TableSizes sizes);
+    void size_maps(TableSizes sizes, size_t record_bytes);
+    void load(const Kernel& kernel);
+    void share_memory(TableSizes sizes);
     void attach(const Attachment& attachment);
-    void give_back_connections();
+    bpf_link* link(const Attachment& attachment, bpf_program* program) const;
+    void give_back(const std::string& table);
     uint64_t sum_of_maps() const;
+
+    bpf_program* program(const Attachment& attachment) const;
+    bpf_map* map(const std::string& name) const;  // null if the object has none
+    int map_fd(const std::string& name) const;    // -1 likewise
+    template <class T>
+    T* share(const std::string& map, size_t count);  // its memory with the programs
+    template <class Row>
+    TableMemory<Row> share_table(const std::string& name, unsigned number, size_t rows);
 
     Plan plan_;
     Object object_;
@@ -71,9 +84,7 @@ private:
     Statistics left_out_;           // what those have told that are gone
     uint64_t map_bytes_ = 0;
     std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> ring_;
-    News news_;
-    template <class T>
-    T* share(const char* map, size_t count);  // its memory with the programs
+    Records records_;
 
     struct Unmap {
         size_t bytes;

@@ -4,22 +4,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include "base/error.h"
 #include "bpf/kernel.h"
 
 namespace {
-
-constexpr unsigned index_bits = 24;
-constexpr uint8_t all_lines = 0xff;
-constexpr size_t prefetch_ahead = 12;  // measured, see tests/bench
-
-// The programs write while we read: each load is made once, and whole.
-template <class T>
-T load(const T& value, std::memory_order order = std::memory_order_relaxed) {
-    return std::atomic_ref(const_cast<T&>(value)).load(order);
-}
 
 bool is_gone(const slot& thread) { return syscall(SYS_tgkill, thread.tgid, thread.tag, 0) < 0 && errno == ESRCH; }
 
@@ -27,75 +16,49 @@ bool is_gone(const slot& thread) { return syscall(SYS_tgkill, thread.tgid, threa
 
 void Slots::Unmap::operator()(Folded* slots) const { munmap(slots, bytes); }
 
-Slots::Slots(const SlotMemory& memory) : memory_(memory) {
-    size_t bytes = memory.count * sizeof(Folded);  // zero, and in memory only where used
+Slots::Slots(const SlotMemory& memory) : memory_(memory), table_(memory.table) {
+    size_t count = memory.table.count, bytes = count * sizeof(Folded);  // zero, and in memory only where used
     void* before = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (before == MAP_FAILED)
-        throw Error(fmt::format("get memory for {} slots: {}", memory.count, std::strerror(errno)), errno);
+        throw Error(fmt::format("get memory for {} slots: {}", count, std::strerror(errno)), errno);
     before_ = {static_cast<Folded*>(before), Unmap{bytes}};
-    changed_.reserve(memory.count);
-    owners_.resize(memory.count);
-    has_owner_.resize(memory.count);
+    owners_.resize(count);
+    has_owner_.resize(count);
 }
 
 void Slots::fold(bool everything) {
-    // First all marks are taken, then the counters are read: what is added in between is marked anew.
-    changed_.clear();
-    if (everything) {
-        std::memset(memory_.dirty, 0, memory_.count);
-        std::atomic_thread_fence(std::memory_order_seq_cst);
-        for (size_t i = 0; i < memory_.count; i++)
-            if (load(memory_.slots[i].tag)) changed_.push_back(static_cast<uint32_t>(i) | all_lines << index_bits);
-    } else {
-        auto* words = reinterpret_cast<uint64_t*>(memory_.dirty);
-        for (size_t w = 0; w < memory_.count / 8; w += 8) {
-            uint64_t any = 0;
-            for (size_t i = 0; i < 8; i++) any |= load(words[w + i]);
-            if (!any) continue;
-            for (size_t i = w * 8; i < w * 8 + 64; i++)
-                if (uint8_t lines = load(memory_.dirty[i])) {
-                    std::atomic_ref(memory_.dirty[i]).store(0, std::memory_order_relaxed);
-                    changed_.push_back(static_cast<uint32_t>(i) | static_cast<uint32_t>(lines) << index_bits);
-                }
-        }
-    }
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-
-    if (audience_.owner) greet_newcomers();
-    for (size_t i = 0; i < changed_.size(); i++) {
-        if (i + prefetch_ahead < changed_.size()) {
-            size_t ahead = changed_[i + prefetch_ahead] & ((1u << index_bits) - 1);
-            __builtin_prefetch(&memory_.slots[ahead]);
-            __builtin_prefetch(&before_[ahead]);
-            __builtin_prefetch(&owners_[ahead]);
-        }
-        fold_slot(changed_[i] & ((1u << index_bits) - 1), static_cast<uint8_t>(changed_[i] >> index_bits));
-    }
+    table_.take_marks(everything);
+    if (listener_.owner) identify_newcomers();
+    table_.for_each_marked([this](uint32_t index, uint8_t lines) { fold_slot(index, lines); },
+                           [this](uint32_t index) {
+                               __builtin_prefetch(&table_[index]);
+                               __builtin_prefetch(&before_[index]);
+                               __builtin_prefetch(&owners_[index]);
+                           });
     fold_unattributed();
     fold_overflow(everything);
-    if (everything && used() > memory_.count / 2) free_dead();
+    if (everything && used() > table_.count() / 2) free_dead();
 }
 
 // In the order of their claims: a process's start before its exec, a parent before its children, a process before the next
 // one with its id.
-void Slots::greet_newcomers() {
+void Slots::identify_newcomers() {
     newcomers_.clear();
-    for (uint32_t change : changed_) {
-        uint32_t index = change & ((1u << index_bits) - 1);
-        const slot& s = memory_.slots[index];
+    table_.for_each_marked([this](uint32_t index) {
+        const slot& s = table_[index];
         if (!has_owner_[index] && load(s.tgid, std::memory_order_acquire)) newcomers_.emplace_back(s.since, index);
-    }
+    });
     std::sort(newcomers_.begin(), newcomers_.end());
     for (auto [since, index] : newcomers_) {
-        owners_[index] = audience_.owner(memory_.slots[index]);
+        owners_[index] = listener_.owner(table_[index]);
         has_owner_[index] = true;
     }
 }
 
 void Slots::move(const std::unordered_map<uint32_t, uint32_t>& cgroups) {
-    for (size_t i = 0; i < memory_.count && !cgroups.empty(); i++) {
+    for (size_t i = 0; i < table_.count() && !cgroups.empty(); i++) {
         if (!has_owner_[i]) continue;
-        if (auto moved = cgroups.find(memory_.slots[i].tgid); moved != cgroups.end()) owners_[i].cgroup = moved->second;
+        if (auto moved = cgroups.find(table_[i].tgid); moved != cgroups.end()) owners_[i].cgroup = moved->second;
     }
 }
 
@@ -107,26 +70,26 @@ bool Slots::add(Owner who, Folded& before, const __u64& value, int counter) {
 
 void Slots::credit(Owner who, int counter, uint64_t n) {
     totals_[static_cast<size_t>(counter)] += n;
-    if (audience_.counted) audience_.counted(who, counter, n);
+    if (listener_.counted) listener_.counted(who, counter, n);
 }
 
 void Slots::fold_slot(size_t index, uint8_t lines) {
-    slot& now = memory_.slots[index];
+    slot& now = table_[index];
     Folded& before = before_[index];
     uint32_t tag = load(now.tag, std::memory_order_acquire);
     if (!tag) return;
-    bool retired = tag & SLOT_RETIRED;
+    bool retired = tag & ROW_RETIRED;
     if (!retired && !load(now.tgid, std::memory_order_acquire)) {  // just claimed: it does not say yet whose it is
-        std::atomic_ref(memory_.dirty[index]).fetch_or(lines, std::memory_order_relaxed);
+        table_.mark_again(static_cast<uint32_t>(index), lines);
         return;
     }
-    if (audience_.owner && !has_owner_[index]) {  // it came to light after the newcomers were greeted
-        std::atomic_ref(memory_.dirty[index]).fetch_or(lines, std::memory_order_relaxed);
+    if (listener_.owner && !has_owner_[index]) {  // it came to light after the newcomers were identified
+        table_.mark_again(static_cast<uint32_t>(index), lines);
         return;
     }
     uint32_t life = load(now.life, std::memory_order_acquire);
     bool waits_for_release = memory_.releases && life & LIFE_EXITED && !(life & LIFE_RELEASED);
-    if (retired) lines = all_lines;  // it is looked at for the last time, or the last but one
+    if (retired) lines = table_.all_lines;  // it is looked at for the last time, or the last but one
 
     constexpr int words = COUNTERS + 1;  // the tag and the process's id are the first
     for (; lines; lines &= lines - 1) {
@@ -137,20 +100,12 @@ void Slots::fold_slot(size_t index, uint8_t lines) {
     if (retired && !waits_for_release) release(index);
 }
 
-// The tag goes last: from then on the slot may be another thread's.
 void Slots::release(size_t index) {
-    slot& s = memory_.slots[index];
-    if (has_owner_[index] && audience_.freed) audience_.freed(owners_[index], s);
+    if (has_owner_[index] && listener_.freed) listener_.freed(owners_[index], table_[index]);
     has_owner_[index] = false;
     owners_[index] = {};
-    std::memset(reinterpret_cast<char*>(&s) + sizeof s.tag, 0, sizeof s - sizeof s.tag);
     before_[index] = {};
-    std::atomic_ref(s.tag).store(0, std::memory_order_release);
-    if (memory_.claims_fd >= 0) {
-        auto key = static_cast<uint32_t>(index);
-        bpf_map_delete_elem(memory_.claims_fd, &key);
-    }
-    std::atomic_ref(memory_.shared->freed).store(memory_.shared->freed + 1, std::memory_order_relaxed);
+    table_.release(static_cast<uint32_t>(index));
 }
 
 void Slots::fold_unattributed() {
@@ -175,7 +130,7 @@ void Slots::fold_overflow(bool everything) {
     for (uint32_t i = 0; i < count; i++) {
         auto [row, is_new] = overflow_rows_.try_emplace(keys[i]);
         bool changed = false;
-        Owner owner = audience_.owner ? audience_.owner(rows[i]) : Owner{};
+        Owner owner = listener_.owner ? listener_.owner(rows[i]) : Owner{};
         for (int c = 0; c < COUNTERS; c++) changed |= add(owner, row->second, rows[i].counters[c], c);
         overflow_moved_ |= changed;
         // Whoever was adding to a row that has not changed for a whole tick has long done so.
@@ -190,17 +145,15 @@ void Slots::fold_overflow(bool everything) {
 void Slots::free_dead() {
     static const bool ids_are_comparable = in_first_pid_namespace();
     if (!ids_are_comparable) return;
-    for (size_t i = 0; i < memory_.count; i++) {
-        uint32_t tag = load(memory_.slots[i].tag, std::memory_order_acquire);
-        if (!tag || !memory_.slots[i].tgid || (!(tag & SLOT_RETIRED) && !is_gone(memory_.slots[i]))) continue;
-        if (audience_.owner && !has_owner_[i])
+    for (size_t i = 0; i < table_.count(); i++) {
+        uint32_t tag = load(table_[i].tag, std::memory_order_acquire);
+        if (!tag || !table_[i].tgid || (!(tag & ROW_RETIRED) && !is_gone(table_[i]))) continue;
+        if (listener_.owner && !has_owner_[i])
             continue;  // it came after this fold's newcomers: its counts are not in yet
-        fold_slot(i, all_lines);
-        if (load(memory_.slots[i].tag) == tag && load(memory_.slots[i].tgid)) release(i);
+        fold_slot(i, table_.all_lines);
+        if (load(table_[i].tag) == tag && load(table_[i].tgid)) release(i);
     }
 }
-
-size_t Slots::used() const { return load(memory_.shared->claimed) - memory_.shared->freed; }
 
 uint64_t Slots::lost_results() const {
     uint64_t lost = 0;

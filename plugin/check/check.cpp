@@ -321,7 +321,7 @@ private:
             if (changed) return status;
             usleep(2000);
             if (programs_.memory().shared->asked) {
-                programs_.hear();
+                programs_.consume();
                 fold(false);
             }
         }
@@ -375,9 +375,11 @@ std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::
     Programs::Statistics now = programs.statistics();
     std::array<uint64_t, HOOKS> unsure{};  // a return that was lost, but for the thread's next call, which will tell
     SlotMemory memory = programs.memory();
-    for (size_t i = 0; i < memory.count; i++)
-        for (uint64_t hooks = memory.slots[i].tag & SLOT_RETIRED ? 0 : memory.slots[i].again; hooks; hooks &= hooks - 1)
-            unsure[static_cast<size_t>(std::countr_zero(hooks))]++;
+    for (size_t i = 0; i < memory.table.count; i++)
+        for (size_t hook = 0; hook < HOOKS; hook++) {
+            const slot& s = memory.table.rows[i];
+            unsure[hook] += !(s.tag & ROW_RETIRED) && s.again[hook / 64] >> hook % 64 & 1;
+        }
     std::map<int, HowCounted> how;
     for (const Attachment& a : programs.plan().attachments) {
         HookRef ref = hook_ref(a.hook);

@@ -2,8 +2,6 @@
 #include <bpf/bpf.h>
 #include <netinet/in.h>
 #include <algorithm>
-#include <atomic>
-#include <bit>
 #include <cstring>
 
 namespace {
@@ -13,11 +11,6 @@ constexpr int64_t second = 1'000'000'000;
 constexpr int64_t hold_retired = second / 10;
 constexpr int64_t idle_interval = second;
 constexpr uint32_t longest_idle = 60, longest_idle_when_full = 2;  // seconds, of UDP: nobody tells of a socket's end
-
-template <class T>
-T load(const T& value, std::memory_order order = std::memory_order_relaxed) {
-    return std::atomic_ref(const_cast<T&>(value)).load(order);
-}
 
 // What is written by several may go back a little for a moment.
 template <class T>
@@ -52,57 +45,43 @@ bool was_there_before(const connection& c) {
 }  // namespace
 
 Connections::Connections(const ConnectionMemory& memory)
-    : memory_(memory),
-      known_(memory.count),
-      changed_(memory.count),
-      is_retired_(memory.count),
-      has_cookies_(memory.claims_fd < 0) {}
+    : table_(memory.table),
+      index_fd_(memory.index_fd),
+      known_(table_.count()),
+      changed_(table_.count()),
+      is_retired_(table_.count()),
+      has_cookies_(memory.table.claims_fd < 0) {}
 
 void Connections::fold(int64_t now, bool everything) {
-    auto* words = reinterpret_cast<uint64_t*>(memory_.dirty);
-    for (size_t w = 0; w < memory_.count / 8; w += 8) {
-        uint64_t any = everything;
-        for (size_t i = 0; i < 8; i++) any |= load(words[w + i]);
-        if (!any) continue;
-        for (size_t i = w * 8; i < w * 8 + 64; i++) {
-            if (!everything && !load(memory_.dirty[i])) continue;
-            std::atomic_ref(memory_.dirty[i]).store(0, std::memory_order_relaxed);
-            marked_.push_back(static_cast<uint32_t>(i));
-        }
-    }
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    constexpr size_t ahead = 12;
-    for (size_t i = 0; i < marked_.size(); i++) {
-        if (i + ahead < marked_.size()) {
-            auto* row = reinterpret_cast<const char*>(&memory_.rows[marked_[i + ahead]]);
-            __builtin_prefetch(row);
-            __builtin_prefetch(row + 64);
-            __builtin_prefetch(&known_[marked_[i + ahead]]);
-        }
-        fold_row(marked_[i], now);
-    }
-    marked_.clear();
+    table_.take_marks(everything);
+    table_.for_each_marked([&](uint32_t row, uint8_t) { fold_row(row, now); },
+                           [this](uint32_t row) {
+                               auto* bytes = reinterpret_cast<const char*>(&table_[row]);
+                               __builtin_prefetch(bytes);
+                               __builtin_prefetch(bytes + 64);
+                               __builtin_prefetch(&known_[row]);
+                           });
     if (now - idle_checked_ >= idle_interval) retire_idle(now);
     free_retired(now);
 }
 
 void Connections::fold_row(uint32_t number, int64_t now) {
-    connection& c = memory_.rows[number];
+    connection& c = table_[number];
     uint32_t tag = load(c.tag, std::memory_order_acquire);
     if (!tag) return;
     if (!load(c.life, std::memory_order_acquire)) {  // it is just being filled; whoever does so will mark it
-        if (tag & SLOT_RETIRED) memory_.dirty[number] = 1;
+        if (tag & ROW_RETIRED) table_.mark_again(number, 1);
         return;
     }
     if (!changed_[number]) {
-        if (was_there_before(c) && audience_.before_us) known_[number] = audience_.before_us(c);
+        if (was_there_before(c) && listener_.before_us) known_[number] = listener_.before_us(c);
         if (c.socket >> 63) has_cookies_ = false;  // it is the socket's address
     }
     changed_[number] = static_cast<uint32_t>(now / second) + 1;
     Traffic moved = since(known_[number], c);
-    tcp_moved_ |= c.protocol == IPPROTO_TCP && !(tag & SLOT_RETIRED);
-    if (audience_.moved) audience_.moved(number, c, moved);
-    if (tag & SLOT_RETIRED && !is_retired_[number]) {
+    tcp_moved_ |= c.protocol == IPPROTO_TCP && !(tag & ROW_RETIRED);
+    if (listener_.moved) listener_.moved(number, c, moved);
+    if (tag & ROW_RETIRED && !is_retired_[number]) {
         is_retired_[number] = true;
         retired_.emplace_back(now, number);
     }
@@ -110,14 +89,14 @@ void Connections::fold_row(uint32_t number, int64_t now) {
 
 void Connections::retire_idle(int64_t now) {
     idle_checked_ = now;
-    auto longest = used() > memory_.count / 4 ? longest_idle_when_full : longest_idle;
+    auto longest = used() > table_.count() / 4 ? longest_idle_when_full : longest_idle;
     auto seconds = static_cast<uint32_t>(now / second) + 1;
-    for (uint32_t i = 0; i < memory_.count; i++) {
+    for (uint32_t i = 0; i < table_.count(); i++) {
         if (!changed_[i] || seconds - changed_[i] <= longest) continue;
-        connection& c = memory_.rows[i];
+        connection& c = table_[i];
         if (c.protocol != IPPROTO_UDP || is_retired_[i]) continue;
         remove_from_index(i);
-        std::atomic_ref(c.tag).fetch_or(SLOT_RETIRED, std::memory_order_acq_rel);
+        std::atomic_ref(c.tag).fetch_or(ROW_RETIRED, std::memory_order_acq_rel);
         is_retired_[i] = true;
         retired_.emplace_back(now, i);
     }
@@ -125,16 +104,15 @@ void Connections::retire_idle(int64_t now) {
 
 // As the programs do with those that they retire.
 void Connections::remove_from_index(uint32_t number) const {
-    if (memory_.index_fd < 0) return;
-    const connection& c = memory_.rows[number];
-    connection_key key{.socket = c.socket, .further = {}, .unused = 0};
-    if (c.life & CONNECTION_FURTHER) {
-        std::copy(std::begin(c.remote), std::end(c.remote), key.further.address);
-        key.further.port = c.remote_port;
+    if (index_fd_ < 0) return;
+    const connection& c = table_[number];
+    connection_key key{.socket = c.socket, .peer = {}, .unused = 0};
+    if (c.life & CONNECTION_PEER) {
+        std::copy(std::begin(c.remote), std::end(c.remote), key.peer.address);
+        key.peer.port = c.remote_port;
     }
     uint32_t found;
-    if (bpf_map_lookup_elem(memory_.index_fd, &key, &found) == 0 && found == number)
-        bpf_map_delete_elem(memory_.index_fd, &key);
+    if (bpf_map_lookup_elem(index_fd_, &key, &found) == 0 && found == number) bpf_map_delete_elem(index_fd_, &key);
 }
 
 void Connections::free_retired(int64_t now) {
@@ -147,54 +125,41 @@ void Connections::free_retired(int64_t now) {
     retired_.erase(retired_.begin(), held);
 }
 
-// The tag goes last: from then on the row may be another connection's.
 void Connections::release(uint32_t number) {
-    connection& c = memory_.rows[number];
-    if (audience_.freed) audience_.freed(number, c);
+    if (listener_.freed) listener_.freed(number, table_[number]);
     known_[number] = {};
     changed_[number] = 0;
     is_retired_[number] = false;
-    std::memset(reinterpret_cast<char*>(&c) + sizeof c.tag, 0, sizeof c - sizeof c.tag);
-    std::atomic_ref(c.tag).store(0, std::memory_order_release);
-    if (memory_.claims_fd >= 0) bpf_map_delete_elem(memory_.claims_fd, &number);
-    std::atomic_ref(memory_.shared->connections_freed)
-        .store(memory_.shared->connections_freed + 1, std::memory_order_relaxed);
+    table_.release(number);
 }
 
 void Connections::refresh(uint32_t row, const Traffic& now) {
-    const connection& c = memory_.rows[row];
+    const connection& c = table_[row];
     if (!changed_[row] || is_retired_[row]) return;
     Traffic moved = since(known_[row], now);
-    if (audience_.moved &&
+    if (listener_.moved &&
         (moved.bytes_sent || moved.bytes_received || moved.packets_sent || moved.packets_received || moved.retransmits))
-        audience_.moved(row, c, moved);
+        listener_.moved(row, c, moved);
 }
 
-void Connections::ended(const connection& unnoted) {
+void Connections::ended(const connection& untracked) {
     Traffic before;
-    if (audience_.before_us) before = audience_.before_us(unnoted);
-    Traffic moved = since(before, unnoted);
-    if (audience_.moved) audience_.moved(no_row, unnoted, moved);
+    if (listener_.before_us) before = listener_.before_us(untracked);
+    Traffic moved = since(before, untracked);
+    if (listener_.moved) listener_.moved(no_row, untracked, moved);
 }
 
 const connection* Connections::row(uint32_t number) const {
-    return number < memory_.count && changed_[number] ? &memory_.rows[number] : nullptr;
+    return number < table_.count() && changed_[number] ? &table_[number] : nullptr;
 }
 
 // As the programs do.
 uint32_t Connections::find(uint64_t cookie) const {
     auto key = static_cast<uint32_t>(cookie ^ cookie >> 32);
-    uint32_t place = SLOT_HASH(key) >> (32 - std::countr_zero(memory_.count));
-    for (uint32_t probe = 0; probe < SLOT_PROBES; probe++) {
-        auto at = static_cast<uint32_t>((place + probe) & (memory_.count - 1));
-        if (changed_[at] && memory_.rows[at].socket == cookie && !(memory_.rows[at].life & CONNECTION_FURTHER))
-            return at;
+    uint32_t place = table_.place_of(key);
+    for (uint32_t probe = 0; probe < TABLE_PROBES; probe++) {
+        auto at = static_cast<uint32_t>((place + probe) & (table_.count() - 1));
+        if (changed_[at] && table_[at].socket == cookie && !(table_[at].life & CONNECTION_PEER)) return at;
     }
     return no_row;
 }
-
-size_t Connections::used() const {
-    return load(memory_.shared->connections_claimed) - memory_.shared->connections_freed;
-}
-uint64_t Connections::unnoted() const { return load(memory_.shared->connections_unnoted); }
-uint64_t Connections::lost() const { return load(memory_.shared->connections_lost); }

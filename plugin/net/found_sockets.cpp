@@ -37,7 +37,7 @@ Traffic FoundSockets::moved_by_then(const connection& c) {
     auto found = connections_.find(key_of(c));
     // One that was there but not found: nothing that it did before we saw it is ours to tell.
     if (found == connections_.end())
-        return c.life & CONNECTION_UNNOTED
+        return c.life & CONNECTION_UNTRACKED
                    ? Traffic{}
                    : Traffic{c.bytes_sent, c.bytes_received, c.packets_sent, c.packets_received, c.retransmits};
     Traffic moved = found->second;

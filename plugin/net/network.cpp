@@ -46,16 +46,15 @@ Network::Network(const Config& config, const ConnectionMemory& memory, int updat
                              }});
 }
 
-void Network::hear(const void* news, size_t bytes) {
-    if (bytes == sizeof(connection)) {
-        connection ended;  // the ring buffer aligns it to 8 bytes, not to a cache line
-        std::memcpy(&ended, news, sizeof ended);
-        connections_.ended(ended);
-    }
-    if (bytes == sizeof(listening_news)) {
-        auto& listens = *static_cast<const listening_news*>(news);
-        found_.add_service(listens.net_namespace, IPPROTO_TCP, static_cast<uint16_t>(listens.port));
-    }
+void Network::listen(Records& records) {
+    records.on<ended>([this](const ended& record) {
+        connection last;  // the ring buffer aligns it to 8 bytes, not to a cache line
+        std::memcpy(&last, record.connection, sizeof last);
+        connections_.ended(last);
+    });
+    records.on<listening>([this](const listening& record) {
+        found_.add_service(record.net_namespace, IPPROTO_TCP, static_cast<uint16_t>(record.port));
+    });
 }
 
 void Network::update(Writer& out, int64_t elapsed, int64_t now) {

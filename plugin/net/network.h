@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include "bpf/records.h"
 #include "net/sock_diag.h"
 #include "net/viewer.h"
 #include "who/processes.h"
@@ -14,7 +15,7 @@ public:
     Network(const Config& config, const ConnectionMemory& memory, int update_every, const std::string& root,
             const Processes* processes, std::function<void(Owner, int counter, uint64_t n)> credit);
 
-    void hear(const void* news, size_t bytes);  // of the kernel side; what is not about sockets is passed over
+    void listen(Records& records);  // to what is about sockets
     void fold(int64_t now, bool everything) { connections_.fold(now, everything); }
     void update(Writer& out, int64_t elapsed, int64_t now);  // as NetViewer's
     void retire(Writer& out) const {                         // likewise

@@ -184,7 +184,7 @@ void Processes::set_cgroup(uint32_t index, uint32_t cgroup) {
 
 Owner Processes::owner(const slot& s) {
     uint32_t index = find(s.tgid);
-    bool first_thread = (s.tag & ~SLOT_RETIRED) == s.tgid;
+    bool first_thread = (s.tag & ~ROW_RETIRED) == s.tgid;
     std::string comm(comm_of(s));
     if (first_thread && s.life & LIFE_BORN) {
         index = add(s.tgid, s.parent, comm.c_str());
@@ -228,7 +228,7 @@ Owner Processes::owner(const slot& s) {
 void Processes::freed(Owner who, const slot& s) {
     Process& p = processes_[who.process];
     p.slots--;
-    if (s.life & LIFE_EXITED && (s.tag & ~SLOT_RETIRED) == p.tgid) leave(who.process);
+    if (s.life & LIFE_EXITED && (s.tag & ~ROW_RETIRED) == p.tgid) leave(who.process);
 }
 
 // Its record stays until nothing counts for it any more: its last threads, and what a child asks of its parent.
@@ -270,12 +270,12 @@ void Processes::folded(bool sweep) {
     }
 }
 
-void Processes::executes(const executed_news& news) {
-    std::string command(news.command, std::min<size_t>(news.bytes, COMMAND_BYTES));
+void Processes::executes(const executed& record) {
+    std::string command(record.command, std::min<size_t>(record.command_bytes, COMMAND_BYTES));
     size_t whole = command.size();
     blank_zeros(command);
     if (whole == COMMAND_BYTES) command.resize(whole, ' ');
-    if (rules_.ask_for_commands()) commands_[news.since] = std::move(command);
+    if (rules_.ask_for_commands()) commands_[record.since] = std::move(command);
 }
 
 uint32_t Processes::moved(uint32_t tgid, uint64_t cgroup) {

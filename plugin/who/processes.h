@@ -22,7 +22,7 @@ public:
     // (in a pid namespace); then each is known from its first event on.
     Processes(AppRules rules, Cgroups* cgroups, std::string proc);
 
-    // What slots ask and tell, see Slots::Audience. A parent counts as older than its children, so its slot comes first.
+    // What slots ask and tell, see Slots::Listener. A parent counts as older than its children, so its slot comes first.
     Owner owner(const slot& s);
     void counted(Owner who, int counter, uint64_t n) {
         apps_[app_of_[who.process]].totals[static_cast<size_t>(counter)] += n;
@@ -37,7 +37,7 @@ public:
     void folded(bool sweep);  // the fold is over: those that were gone by the last one are forgotten
 
     // Best heard before owner() is asked about the slot that was claimed then.
-    void executes(const executed_news& news);
+    void executes(const executed& record);
     bool lacks_command(const slot& s) const {
         return s.life & LIFE_EXECUTED && rules_.ask_for_commands() && !commands_.contains(s.since);
     }

@@ -122,16 +122,16 @@ BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char
             if (bpf_program__autoload(p)) bpf_program__set_attach_target(p, 0, event);
 
     settings set{};
-    set.slot_mask = loading.slots - 1;
-    set.slot_shift = 32 - static_cast<unsigned>(std::countr_zero(loading.slots));
-    set.wake_at = loading.wakes ? loading.slots / 2 : UINT32_MAX;
+    auto size = [&](unsigned rows) {
+        auto log = static_cast<unsigned>(std::countr_zero(rows));
+        return table_size{rows - 1, 32 - log, loading.wakes ? rows / 2 : UINT32_MAX};
+    };
+    set.tables[TABLE_slots] = size(loading.slots);
+    set.tables[TABLE_connections] = size(loading.connections);
     set.arguments[number(vfs_hook_base, vfs_write)] = 1;  // the prctl's option; what follows is the result
     set.counting[number(process_hook_base, process_exit)] = loading.counts_exits;
     set.by_event[number(socket_hook_base, socket_tcp_send)] = true;
     set.by_event[number(socket_hook_base, socket_tcp_receive)] = true;
-    set.connection_mask = loading.connections - 1;
-    set.connection_shift = 32 - static_cast<unsigned>(std::countr_zero(loading.connections));
-    set.connections_wake_at = loading.wakes ? loading.connections / 2 : UINT32_MAX;
     const ::bench own{.option = own_option(), .port = loading.port};
     auto initialize = [this](const char* map, const void* value, size_t size) {
         bpf_map* m = check(bpf_object__find_map_by_name(object_.get(), map), "find {}", map);
@@ -140,34 +140,35 @@ BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char
     initialize(".rodata.settings", &set, sizeof set);
     initialize(".rodata.bench", &own, sizeof own);
     for (auto [name, entries] : {std::pair{"slots", loading.slots},
-                                 {"dirty", loading.slots / 64},
-                                 {"claims", loading.slots},
+                                 {"slots_marks", loading.slots / 64},
+                                 {"slots_claims", loading.slots},
                                  {"connections", loading.connections},
-                                 {"dirty_connections", loading.connections / 64},
-                                 {"connection_claims", loading.connections},
-                                 {"connection_index", loading.connections},
-                                 {"news", loading.news_bytes}})
+                                 {"connections_marks", loading.connections / 64},
+                                 {"connections_claims", loading.connections},
+                                 {"connections_index", loading.connections},
+                                 {"records", loading.record_bytes}})
         if (bpf_map* m = bpf_object__find_map_by_name(object_.get(), name)) bpf_map__set_max_entries(m, entries);
     check(bpf_object__load(object_.get()), "load the benchmarks' programs");
 
-    memory_.slots = static_cast<slot*>(share("slots", loading.slots * sizeof(slot)));
-    memory_.dirty = static_cast<uint8_t*>(share("dirty", loading.slots));
     memory_.shared = &data<state>(".data.state");
-    memory_.count = loading.slots;
+    memory_.table = {.rows = static_cast<slot*>(share("slots", loading.slots * sizeof(slot))),
+                     .marks = static_cast<uint8_t*>(share("slots_marks", loading.slots)),
+                     .use = &memory_.shared->tables[TABLE_slots],
+                     .count = loading.slots,
+                     .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "slots_claims")};
     memory_.overflow_fd = map("overflow");
-    memory_.claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "claims");
 
     uint64_t on = 1;
     for (uint32_t which : {0u, 1u}) bpf_map_update_elem(map("replica_switches"), &which, &on, BPF_ANY);
 }
 
 ConnectionMemory BenchObject::connections() {
-    return {.rows = static_cast<connection*>(share("connections", connections_ * sizeof(connection))),
-            .dirty = static_cast<uint8_t*>(share("dirty_connections", connections_)),
-            .shared = memory_.shared,
-            .count = connections_,
-            .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_claims"),
-            .index_fd = bpf_object__find_map_fd_by_name(object_.get(), "connection_index")};
+    return {{.rows = static_cast<connection*>(share("connections", connections_ * sizeof(connection))),
+             .marks = static_cast<uint8_t*>(share("connections_marks", connections_)),
+             .use = &memory_.shared->tables[TABLE_connections],
+             .count = connections_,
+             .claims_fd = bpf_object__find_map_fd_by_name(object_.get(), "connections_claims")},
+            bpf_object__find_map_fd_by_name(object_.get(), "connections_index")};
 }
 
 BenchObject::~BenchObject() {

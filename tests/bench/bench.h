@@ -88,7 +88,7 @@ struct Loading {
     bool counts_exits = false;
     __u16 port = 0;
     unsigned connections = 64;
-    unsigned news_bytes = 4096;
+    unsigned record_bytes = 4096;
 };
 
 class BenchObject {

@@ -59,14 +59,14 @@ ON_PRCTL(ours_and_more)
 
 // The usual way: global counters in a per-CPU array and a record by process in a hash, all with locked adds, behind two
 // switches; the process is the parent, found by two probe reads.
-struct record {
+struct replica_record {
 	__u64 created;
 	__u32 tgid, uid, gid, unused;
 	char name[16];
 	__u32 calls[12];
 	__u64 bytes[6];
 };
-_Static_assert(sizeof(struct record) == 136, "the usual size");
+_Static_assert(sizeof(struct replica_record) == 136, "the usual size");
 
 enum { GLOBAL_CALLS, GLOBAL_BYTES, GLOBALS };
 enum { SWITCH_PROCESSES, SWITCH_LEVEL, SWITCHES };
@@ -81,8 +81,8 @@ enum { SWITCH_PROCESSES, SWITCH_LEVEL, SWITCHES };
 	} name SEC(".maps")
 REPLICA_MAP(replica_globals, BPF_MAP_TYPE_PERCPU_ARRAY, GLOBALS, __u64);
 REPLICA_MAP(replica_switches, BPF_MAP_TYPE_ARRAY, SWITCHES, __u64);
-REPLICA_MAP(replica_records, BPF_MAP_TYPE_HASH, REPLICA_PROCESSES, struct record);
-REPLICA_MAP(replica_cpu_records, BPF_MAP_TYPE_PERCPU_HASH, REPLICA_PROCESSES, struct record);
+REPLICA_MAP(replica_records, BPF_MAP_TYPE_HASH, REPLICA_PROCESSES, struct replica_record);
+REPLICA_MAP(replica_cpu_records, BPF_MAP_TYPE_PERCPU_HASH, REPLICA_PROCESSES, struct replica_record);
 
 static __always_inline void replica_global(__u32 which, __u64 n)
 {
@@ -116,7 +116,7 @@ static __always_inline __u32 replica_process(void)
 static __always_inline void replica_event(void *records, int ret)
 {
 	__u32 process;
-	struct record *record;
+	struct replica_record *record;
 
 	replica_global(GLOBAL_CALLS, 1);
 	replica_global(GLOBAL_BYTES, ret);
@@ -128,7 +128,7 @@ static __always_inline void replica_event(void *records, int ret)
 		__sync_fetch_and_add(&record->calls[1], 1);
 		__sync_fetch_and_add(&record->bytes[1], ret);
 	} else {
-		struct record new = {.calls[1] = 1, .bytes[1] = ret};
+		struct replica_record new = {.calls[1] = 1, .bytes[1] = ret};
 		__u64 user = bpf_get_current_uid_gid();
 
 		new.created = bpf_ktime_get_ns();

@@ -87,7 +87,7 @@ void cold(Table& table) {
     auto& keys = object.data<::keys>(".data.keys");
     keys = {.events = threads, .first = 1000, .mask = threads - 1, .random = 0, .bytes = event_bytes};
     for (const char* program : programs) object.run(program);  // the first event of each thread
-    if (object.memory().shared->claimed != threads) throw Error("not every thread got a slot");
+    if (object.memory().table.use->claimed != threads) throw Error("not every thread got a slot");
     keys.random = 1, keys.events = events;
     auto run = [&](const char* program) {
         return [&object, program] {
@@ -134,7 +134,7 @@ void first(Table& table) {
     auto fresh = [&](const char* program) {
         return [&, program] {
             keys.first += threads;
-            std::memset(static_cast<void*>(object.memory().slots), 0, object.memory().count * sizeof(slot));
+            std::memset(static_cast<void*>(object.memory().table.rows), 0, object.memory().table.count * sizeof(slot));
             return test_run_ns(object, program, threads);
         };
     };

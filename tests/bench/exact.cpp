@@ -325,11 +325,11 @@ struct Told {
     uint64_t connections = 0, unnoted = 0, bytes_sent = 0, bytes_received = 0;
 };
 
-// Counts the connections of one network namespace as the plugin does: woken by news, else by the tick.
+// Counts the connections of one network namespace as the plugin does: woken by a record, else by the tick.
 class CountingConnections {
 public:
     CountingConnections(std::span<const char> elf, uint32_t net_namespace)
-        : object_(elf, programs, {.wakes = true, .connections = 1024, .news_bytes = 128 << 10}),
+        : object_(elf, programs, {.wakes = true, .connections = 1024, .record_bytes = 128 << 10}),
           connections_(object_.connections()) {
         connections_.listen(
             {.before_us = [](const connection&) { return Traffic{}; },
@@ -344,16 +344,20 @@ public:
                  },
              .freed = [this, net_namespace](
                           uint32_t, const connection& c) { told_.connections += c.net_namespace == net_namespace; }});
-        auto hear = [](void* self, void* data, size_t size) {
-            auto& connections = static_cast<CountingConnections*>(self)->connections_;
-            if (size == sizeof(connection)) connections.ended(*static_cast<connection*>(data));
+        records_.on<ended>([this](const ended& record) {
+            connection last;
+            std::memcpy(&last, record.connection, sizeof last);
+            connections_.ended(last);
+        });
+        auto consume = [](void* self, void* data, size_t size) {
+            static_cast<CountingConnections*>(self)->records_.consume(data, size);
             return 0;
         };
-        news_.reset(check(ring_buffer__new(object_.map("news"), hear, this, nullptr), "open the ring buffer"));
+        ring_.reset(check(ring_buffer__new(object_.map("records"), consume, this, nullptr), "open the ring buffer"));
         for (const char* program : programs) links_.push_back(object_.attach(program));
         reader_ = std::jthread([this](std::stop_token stop) {
             while (!stop.stop_requested()) {
-                pollfd wait{.fd = ring_buffer__epoll_fd(news_.get()), .events = POLLIN, .revents = 0};
+                pollfd wait{.fd = ring_buffer__epoll_fd(ring_.get()), .events = POLLIN, .revents = 0};
                 poll(&wait, 1, 200);
                 fold();
             }
@@ -370,7 +374,7 @@ public:
         }
         return told_;
     }
-    uint64_t lost() const { return connections_.lost(); }
+    uint64_t lost() const { return object_.memory().shared->lost_records[RECORD_ended]; }
     uint64_t missed() const {
         uint64_t all = 0;
         for (const char* program : programs) all += object_.missed(program);
@@ -382,15 +386,16 @@ private:
                                                              "socket_state__tp_btf"};
 
     void fold() {
-        ring_buffer__consume(news_.get());
+        ring_buffer__consume(ring_.get());
         object_.memory().shared->asked = 0;
         connections_.fold(now_ns());
     }
 
     BenchObject object_;
     Connections connections_;
+    Records records_;
     Told told_;
-    std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> news_;
+    std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> ring_;
     std::vector<Link> links_;
     std::jthread reader_;
 };

@@ -30,21 +30,19 @@ public:
           next_(now_ns() + second) {
         slots_.listen({.owner =
                            [this](const slot& s) {
-                               if (processes_.lacks_command(s)) programs_.hear();
+                               if (processes_.lacks_command(s)) programs_.consume();
                                return processes_.owner(s);
                            },
                        .counted = [this](Owner who, int counter, uint64_t n) { processes_.counted(who, counter, n); },
                        .freed = [this](Owner who, const slot& s) { processes_.freed(who, s); }});
-        programs_.listen([this](const void* news, size_t bytes) {
-            if (bytes == sizeof(executed_news)) processes_.executes(*static_cast<const executed_news*>(news));
-        });
+        programs_.records().on<executed>([this](const executed& record) { processes_.executes(record); });
         fold(false);
     }
 
     // Until the end of the other side of the pipe, or so many seconds.
     void run(int pipe, int seconds) {
         for (int64_t until = now_ns() + seconds * second; now_ns() < until;) {
-            pollfd watched[] = {{programs_.news_fd(), POLLIN, 0}, {pipe, POLLIN, 0}};
+            pollfd watched[] = {{programs_.records_fd(), POLLIN, 0}, {pipe, POLLIN, 0}};
             poll(watched, pipe < 0 ? 1 : 2, static_cast<int>(std::max<int64_t>(0, next_ - now_ns()) / 1'000'000 + 1));
             if (watched[0].revents) fold(false), early_++;
             if (now_ns() >= next_) fold(false), next_ = now_ns() + second;
@@ -52,7 +50,7 @@ public:
         }
     }
     void fold(bool everything) {
-        programs_.hear();
+        programs_.consume();
         slots_.fold(everything);
         processes_.folded(everything);
     }

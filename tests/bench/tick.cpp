@@ -58,27 +58,26 @@ class Threads {
 public:
     Threads(size_t threads, size_t slots)
         : slots_fd_(make_map(BPF_MAP_TYPE_ARRAY, sizeof(slot), slots, BPF_F_MMAPABLE)),
-          dirty_fd_(make_map(BPF_MAP_TYPE_ARRAY, 64, slots / 64, BPF_F_MMAPABLE)),
+          marks_fd_(make_map(BPF_MAP_TYPE_ARRAY, 64, slots / 64, BPF_F_MMAPABLE)),
           shared_(std::make_unique<state>()) {
-        memory_.slots = static_cast<slot*>(map(slots_fd_, slots * sizeof(slot)));
-        memory_.dirty = static_cast<uint8_t*>(map(dirty_fd_, slots));
         memory_.shared = shared_.get();
-        memory_.count = slots;
+        memory_.table = {static_cast<slot*>(map(slots_fd_, slots * sizeof(slot))),
+                         static_cast<uint8_t*>(map(marks_fd_, slots)), &shared_->tables[TABLE_slots], slots};
         int shift = 32 - std::countr_zero(slots);
         for (uint32_t tid = 1000; used_.size() < threads; tid += 3) {
-            size_t at = SLOT_HASH(tid) >> shift;
-            while (memory_.slots[at].tag) at = (at + 1) % slots;
-            memory_.slots[at].tgid = memory_.slots[at].tag = tid;
-            memory_.slots[at].life = LIFE_BORN;
-            memory_.slots[at].since = tid;
-            snprintf(memory_.slots[at].comm, sizeof memory_.slots[at].comm, "app%u", tid % 200);
+            size_t at = TABLE_HASH(tid) >> shift;
+            while (memory_.table.rows[at].tag) at = (at + 1) % slots;
+            memory_.table.rows[at].tgid = memory_.table.rows[at].tag = tid;
+            memory_.table.rows[at].life = LIFE_BORN;
+            memory_.table.rows[at].since = tid;
+            snprintf(memory_.table.rows[at].comm, sizeof memory_.table.rows[at].comm, "app%u", tid % 200);
             used_.push_back(at);
         }
-        shared_->claimed = threads;
+        shared_->tables[TABLE_slots].claimed = threads;
     }
     ~Threads() {
-        munmap(memory_.slots, memory_.count * sizeof(slot));
-        munmap(memory_.dirty, memory_.count);
+        munmap(memory_.table.rows, memory_.table.count * sizeof(slot));
+        munmap(memory_.table.marks, memory_.table.count);
     }
     Threads(const Threads&) = delete;
     Threads& operator=(const Threads&) = delete;
@@ -87,15 +86,15 @@ public:
 
     void change(size_t one_in) {
         for (size_t i = turn_++ % one_in; i < used_.size(); i += one_in) {
-            slot& s = memory_.slots[used_[i]];
+            slot& s = memory_.table.rows[used_[i]];
             s.counters[write_calls]++;
             s.counters[write_bytes] += event_bytes;
-            memory_.dirty[used_[i]] = 1;
+            memory_.table.marks[used_[i]] = 1;
         }
     }
 
 private:
-    File slots_fd_, dirty_fd_;
+    File slots_fd_, marks_fd_;
     std::unique_ptr<state> shared_;
     SlotMemory memory_;
     std::vector<size_t> used_;
@@ -251,18 +250,16 @@ class Rows {
 public:
     explicit Rows(size_t connections, size_t rows)
         : rows_fd_(make_map(BPF_MAP_TYPE_ARRAY, sizeof(connection), rows, BPF_F_MMAPABLE)),
-          dirty_fd_(make_map(BPF_MAP_TYPE_ARRAY, 64, rows / 64, BPF_F_MMAPABLE)),
+          marks_fd_(make_map(BPF_MAP_TYPE_ARRAY, 64, rows / 64, BPF_F_MMAPABLE)),
           shared_(std::make_unique<state>()) {
-        memory_.rows = static_cast<connection*>(map(rows_fd_, rows * sizeof(connection)));
-        memory_.dirty = static_cast<uint8_t*>(map(dirty_fd_, rows));
-        memory_.shared = shared_.get();
-        memory_.count = rows;
+        memory_.table = {static_cast<connection*>(map(rows_fd_, rows * sizeof(connection))),
+                         static_cast<uint8_t*>(map(marks_fd_, rows)), &shared_->tables[TABLE_connections], rows};
         for (uint32_t i = 0; i < connections; i++) {
             uint32_t key = i + 1;
-            size_t at = SLOT_HASH(key) >> (32 - std::countr_zero(rows));
-            while (memory_.rows[at].tag) at = (at + 1) % rows;
+            size_t at = TABLE_HASH(key) >> (32 - std::countr_zero(rows));
+            while (memory_.table.rows[at].tag) at = (at + 1) % rows;
             places_.push_back(at);
-            connection& c = memory_.rows[at];
+            connection& c = memory_.table.rows[at];
             bool inbound = i % 2;
             c = {.tag = CONNECTION_CLAIMED,
                  .life = CONNECTION_KNOWN | (inbound ? 0u + CONNECTION_INBOUND : 0u + CONNECTION_OUTBOUND),
@@ -275,12 +272,12 @@ public:
                  .net_namespace = 1,
                  .tgid = 1000 + i % 1000};
         }
-        shared_->connections_claimed = connections;
+        shared_->tables[TABLE_connections].claimed = connections;
         change(1);
     }
     ~Rows() {
-        munmap(memory_.rows, memory_.count * sizeof(connection));
-        munmap(memory_.dirty, memory_.count);
+        munmap(memory_.table.rows, memory_.table.count * sizeof(connection));
+        munmap(memory_.table.marks, memory_.table.count);
     }
     Rows(const Rows&) = delete;
     Rows& operator=(const Rows&) = delete;
@@ -289,15 +286,15 @@ public:
 
     void change(size_t one_in) {
         for (size_t i = turn_++ % one_in; i < places_.size(); i += one_in) {
-            connection& c = memory_.rows[places_[i]];
+            connection& c = memory_.table.rows[places_[i]];
             c.bytes_sent += event_bytes;
             c.packets_sent++;
-            memory_.dirty[places_[i]] = 1;
+            memory_.table.marks[places_[i]] = 1;
         }
     }
 
 private:
-    File rows_fd_, dirty_fd_;
+    File rows_fd_, marks_fd_;
     std::unique_ptr<state> shared_;
     ConnectionMemory memory_;
     std::vector<size_t> places_;

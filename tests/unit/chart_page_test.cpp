@@ -268,7 +268,7 @@ std::string counter_section() {
 ## Counters
 
 Of functions parted by "or" the first that the kernel has is hooked; functions in lines of their own are different ways to
-the same count, and each is hooked. A tracepoint marked `first` is taken before the functions, one marked `last` where the
+the same count, and each is hooked. `sys_x` is the kernel's entry of the system call x, `sys32_x` that of 32-bit programs. A tracepoint marked `first` is taken before the functions, one marked `last` where the
 function cannot be hooked. The system calls stand in with `attach = syscalls`.
 
 | counters | functions | tracepoint | system calls |

@@ -46,7 +46,7 @@ class ConnectionRows {
 public:
     explicit ConnectionRows(size_t count) : rows(count), dirty_(count / 8) {}
 
-    ConnectionMemory memory() { return {rows.data(), dirty(), &shared, rows.size()}; }
+    ConnectionMemory memory() { return {{rows.data(), dirty(), &shared.tables[TABLE_connections], rows.size()}}; }
     uint8_t* dirty() { return reinterpret_cast<uint8_t*>(dirty_.data()); }
 
     void mark(uint32_t row) { dirty()[row] = 1; }
@@ -54,12 +54,12 @@ public:
         if (rows.at(row).tag) throw std::logic_error("the row is somebody's");
         rows[row] = c;
         rows[row].tag = CONNECTION_CLAIMED;
-        shared.connections_claimed++;
+        shared.tables[TABLE_connections].claimed++;
         mark(row);
         return rows[row];
     }
     void retire(uint32_t row) {
-        rows.at(row).tag |= SLOT_RETIRED;
+        rows.at(row).tag |= ROW_RETIRED;
         mark(row);
     }
 

@@ -197,7 +197,7 @@ TEST_F(Rows, OfEndedConnectionsAreHeldBeforeTheyAreFree) {
     connection wiped{};
     // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): every byte is to be 0
     EXPECT_EQ(std::memcmp(&c, &wiped, sizeof c), 0);
-    EXPECT_EQ(table.shared.connections_freed, 1u);
+    EXPECT_EQ(table.shared.tables[TABLE_connections].freed, 1u);
     EXPECT_EQ(connections.used(), 0u);
     EXPECT_EQ(connections.row(1), nullptr);
     at(105, 1);
@@ -240,10 +240,10 @@ TEST_F(Rows, OfUdpAreFreedWhenNothingMovesForAMinute) {
     c.bytes_sent = 2;
     table.mark(1);
     at(160, 1);
-    EXPECT_FALSE(table.rows[3].tag & SLOT_RETIRED);
+    EXPECT_FALSE(table.rows[3].tag & ROW_RETIRED);
     at(161, 1);
-    EXPECT_TRUE(table.rows[3].tag & SLOT_RETIRED) << "so that the kernel side leaves it alone";
-    EXPECT_FALSE(c.tag & SLOT_RETIRED) << "it has moved since";
+    EXPECT_TRUE(table.rows[3].tag & ROW_RETIRED) << "so that the kernel side leaves it alone";
+    EXPECT_FALSE(c.tag & ROW_RETIRED) << "it has moved since";
     table.rows[3].bytes_sent = 8;  // added by who had found the row before
     EXPECT_EQ(at(162, 3), (Traffic{7, 0, 0, 0, 0}));
     EXPECT_EQ(freed, std::vector<uint32_t>{3});
@@ -274,7 +274,7 @@ TEST_F(Rows, OfUdpAreFreedSoonerWhenTheTableFills) {
 }
 
 TEST_F(Rows, ThatConnectionsNeverHadAreToldAtTheirEnd) {
-    connection ended = tcp_connection({"10.0.0.1", 1}, {"10.0.0.2", 2}, CONNECTION_KNOWN | CONNECTION_UNNOTED);
+    connection ended = tcp_connection({"10.0.0.1", 1}, {"10.0.0.2", 2}, CONNECTION_KNOWN | CONNECTION_UNTRACKED);
     set(ended, {150, 200, 12, 20, 1});
     connections.ended(ended);
     EXPECT_EQ(moved[no_row], (Traffic{150, 200, 12, 20, 1}));
@@ -319,10 +319,8 @@ TEST_F(Rows, SayWhetherTcpHasMoved) {
 }
 
 TEST_F(Rows, PassOnWhatTheKernelSideCouldNotTell) {
-    table.shared.connections_unnoted = 3;
-    table.shared.connections_lost = 2;
-    EXPECT_EQ(connections.unnoted(), 3u);
-    EXPECT_EQ(connections.lost(), 2u);
+    table.shared.tables[TABLE_connections].rejected = 3;
+    EXPECT_EQ(connections.untracked(), 3u);
     EXPECT_EQ(connections.count(), count);
 }
 

@@ -5,6 +5,7 @@
 
 // The name under which an x86 kernel knows a function of the tables.
 inline std::string kernels_name(const std::string& function) {
+    if (function.starts_with("sys32_")) return "__ia32_sys_" + function.substr(6);
     return function.starts_with("sys_") ? "__x64_" + function : function;
 }
 

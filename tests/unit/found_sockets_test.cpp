@@ -89,7 +89,7 @@ TEST(FoundSockets, ClaimNothingThatWasThereButNotFound) {
     EXPECT_EQ(before.packets_sent, 30u);
     EXPECT_EQ(before.packets_received, 40u);
     EXPECT_EQ(before.retransmits, 50u);
-    c.life |= CONNECTION_UNNOTED;
+    c.life |= CONNECTION_UNTRACKED;
     before = found.moved_by_then(c);
     EXPECT_EQ(
         before.bytes_sent + before.bytes_received + before.packets_sent + before.packets_received + before.retransmits,

@@ -48,7 +48,7 @@ protected:
     }
     void ends(Owner owner, slot s) {
         s.life |= LIFE_EXITED;
-        s.tag |= SLOT_RETIRED;
+        s.tag |= ROW_RETIRED;
         all->freed(owner, s);
     }
     unsigned processes_of(const std::string& name) {
@@ -57,10 +57,11 @@ protected:
         return 0;
     }
     void executes(const slot& s, const std::string& command) {
-        executed_news news{
-            .tgid = s.tgid, .bytes = static_cast<uint32_t>(command.size()), .since = s.since, .command = {}};
-        command.copy(news.command, COMMAND_BYTES);
-        all->executes(news);
+        executed record{};
+        record.since = s.since;
+        record.command_bytes = static_cast<uint32_t>(command.size());
+        command.copy(record.command, COMMAND_BYTES);
+        all->executes(record);
     }
 
     ScratchFolder folder, rules_folder;

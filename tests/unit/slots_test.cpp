@@ -36,7 +36,10 @@ public:
         std::memset(dirty_.get(), 0, count);
     }
 
-    SlotMemory memory() { return {.slots = slots_.get(), .dirty = dirty_.get(), .shared = &shared_, .count = count_}; }
+    SlotMemory memory() {
+        return {.table = {slots_.get(), dirty_.get(), &shared_.tables[TABLE_slots], count_}, .shared = &shared_};
+    }
+    table_use& use() { return shared_.tables[TABLE_slots]; }
     slot& operator[](size_t i) { return slots_.get()[i]; }
     uint8_t& dirty(size_t i) { return dirty_.get()[i]; }
     state& shared() { return shared_; }
@@ -47,7 +50,7 @@ public:
         if (!std::atomic_ref(s.tag).compare_exchange_strong(free, tid)) return false;
         std::strcpy(s.comm, "test");
         put(s.tgid, tgid);
-        std::atomic_ref(shared_.claimed).fetch_add(1);
+        std::atomic_ref(use().claimed).fetch_add(1);
         return true;
     }
     void add(size_t i, int counter, uint64_t n) {
@@ -61,7 +64,7 @@ public:
         mark(i, static_cast<uint8_t>(1u << LINE_OF(counter)));
     }
     void retire(size_t i) {
-        put((*this)[i].tag, static_cast<__u32>((*this)[i].tag | SLOT_RETIRED));
+        put((*this)[i].tag, static_cast<__u32>((*this)[i].tag | ROW_RETIRED));
         mark(i, 1);
     }
 
@@ -191,19 +194,18 @@ TEST(Slots, FreeTheRetiredAndKeepTheirCounts) {
     EXPECT_EQ(slots.used(), 1u);
     kernel.count(9, first, 5);
     kernel.add(9, far, 6);  // its mark is yet to come: the slot is looked at for the last time, so all of it is read
-    kernel[9].in_call = 1;
-    kernel[9].note.flag = 1;
+    kernel[9].in_call[0] = 1;
     kernel.retire(9);
     slots.fold();
     EXPECT_EQ(slots.totals()[first], 5u);
     EXPECT_EQ(slots.totals()[far], 6u);
     EXPECT_EQ(slots.used(), 0u);
-    EXPECT_EQ(kernel.shared().freed, 1u);
+    EXPECT_EQ(kernel.use().freed, 1u);
     std::span bytes(reinterpret_cast<const char*>(&kernel[9]), sizeof(slot));
     EXPECT_EQ(std::count(bytes.begin(), bytes.end(), 0), static_cast<int>(bytes.size())) << "nothing is left of it";
     slots.fold(true);
     EXPECT_EQ(sum(slots.totals()), 11u);
-    EXPECT_EQ(kernel.shared().freed, 1u) << "once";
+    EXPECT_EQ(kernel.use().freed, 1u) << "once";
 }
 
 TEST(Slots, FreeTheRetiredWhoseMarkWasLost) {
@@ -211,7 +213,7 @@ TEST(Slots, FreeTheRetiredWhoseMarkWasLost) {
     Slots slots(kernel.memory());
     kernel.claim(9, self);
     kernel.add(9, first, 5);
-    kernel[9].tag |= SLOT_RETIRED;
+    kernel[9].tag |= ROW_RETIRED;
     slots.fold();
     EXPECT_EQ(slots.used(), 1u);
     slots.fold(true);
@@ -243,7 +245,7 @@ TEST(Slots, PassOverAMarkOnAFreeSlot) {
     slots.fold();
     slots.fold(true);
     EXPECT_EQ(sum(slots.totals()), 0u);
-    EXPECT_EQ(kernel.shared().freed, 0u);
+    EXPECT_EQ(kernel.use().freed, 0u);
     EXPECT_EQ(kernel.dirty(9), 0);
 }
 
@@ -340,7 +342,7 @@ TEST(Slots, WorkWhenTheSmallestTableIsFull) {
 TEST(Slots, PassOnWhatTheKernelSays) {
     Programs kernel(64);
     Slots slots(kernel.memory());
-    kernel.shared().overflowed = 3;
+    kernel.use().rejected = 3;
     kernel.shared().late = 4;
     kernel.shared().lost_results[0] = 5;
     kernel.shared().lost_results[HOOKS - 1] = 6;
@@ -360,7 +362,7 @@ TEST(Slots, TotalsNeverFall) {
         switch (below(8)) {
             case 0: kernel.claim(i, self); break;
             case 1:
-                if (kernel[i].tag && !(kernel[i].tag & SLOT_RETIRED)) kernel.retire(i);
+                if (kernel[i].tag && !(kernel[i].tag & ROW_RETIRED)) kernel.retire(i);
                 break;
             case 2: {
                 slots.fold(below(4) == 0);
@@ -369,7 +371,7 @@ TEST(Slots, TotalsNeverFall) {
                 break;
             }
             default:
-                if (kernel[i].tag && !(kernel[i].tag & SLOT_RETIRED)) {
+                if (kernel[i].tag && !(kernel[i].tag & ROW_RETIRED)) {
                     size_t c = below(COUNTERS);
                     uint64_t n = below(1000);
                     kernel.count(i, static_cast<int>(c), n);
@@ -471,7 +473,7 @@ TEST(Slots, LoseNothingWhileTheKernelCounts) {
     EXPECT_EQ(slots.totals(), all);
     EXPECT_EQ(told, sum(all));
     EXPECT_EQ(slots.used(), 0u);
-    EXPECT_EQ(kernel.shared().claimed, static_cast<uint64_t>(writers) * lives);
+    EXPECT_EQ(kernel.use().claimed, static_cast<uint64_t>(writers) * lives);
 }
 
 // A slot that is claimed while the sweep is on its way is told of by its mark: the sweep must leave it or count it.
@@ -491,7 +493,7 @@ TEST(Slots, SweepAwayNoMarkOfASlotJustClaimed) {
             for (int pause = 0; pause < 50; pause++) asm volatile("");
         }
     });
-    while (get(kernel.shared().claimed) < count - count / 8) slots.fold(true);
+    while (get(kernel.use().claimed) < count - count / 8) slots.fold(true);
     writer.join();
     slots.fold();
     EXPECT_EQ(slots.totals()[first], made);
@@ -511,7 +513,7 @@ protected:
         if (fd >= 0) close(fd);
     }
 
-    void announce() { kernel.shared().overflowed++; }
+    void announce() { kernel.use().rejected++; }
     void count(uint32_t tgid, int counter, uint64_t n) {
         slot row{};
         bpf_map_lookup_elem(fd, &tgid, &row);
