@@ -71,6 +71,15 @@ std::vector<std::string> find_workloads() {
     return found;
 }
 
+std::vector<std::string> operations_of(const std::string& program) {
+    std::unique_ptr<FILE, int (*)(FILE*)> list(
+        check(popen(fmt::format("'{}' --list", program).c_str(), "r"), "run {}", program), pclose);
+    std::vector<std::string> all;
+    char name[100];
+    while (fscanf(list.get(), "%99s", name) == 1) all.emplace_back(name);
+    return all;
+}
+
 class Workload {
 public:
     Workload(Programs& programs, const CounterSet& counting)
@@ -93,15 +102,6 @@ public:
 
     // Nobody but the workload did what counts for nobody in particular: ended, connected.
     bool was_alone() const { return others_exits_ == 0 && !others_connected_; }
-
-    static std::vector<std::string> operations(const std::string& program) {
-        std::unique_ptr<FILE, int (*)(FILE*)> list(
-            check(popen(fmt::format("'{}' --list", program).c_str(), "r"), "run {}", program), pclose);
-        std::vector<std::string> all;
-        char name[100];
-        while (fscanf(list.get(), "%99s", name) == 1) all.emplace_back(name);
-        return all;
-    }
 
     // Nothing if the kernel has no such system call.
     std::optional<Result> run(const std::string& program, const std::string& operation) {
@@ -277,7 +277,7 @@ public:
 
     void run() {
         for (const std::string& program : workload_.found())
-            for (const std::string& operation : workload_.operations(program)) {
+            for (const std::string& operation : operations_of(program)) {
                 if (!is_expected(operation)) continue;
                 Expected expected = expected_of(operation);
                 if (std::optional<Result> result = run(program, operation, expected))
@@ -386,7 +386,8 @@ private:
         for (int c = 0; c < COUNTERS; c++)
             if (counting_[number(c)] && !expectations_.can_try(c))
                 fmt::print(
-                    "{0:<34} not tested: plugin/check/expected.tsv wants a row `{0}<TAB>calls<TAB>OPERATION`, with an "
+                    "{0:<34} not tested: plugin/check/expected.tsv wants a row `{0}<TAB>calls, failed or "
+                    "bytes<TAB>OPERATION`, with an "
                     "operation of `ebpf-workload --list`\n",
                     counter_name(c));
     }
@@ -415,7 +416,7 @@ bool print_what_counts(const Config& config, Programs& programs) {
     CounterSet counting = programs.plan().counted(config);
     Workload workload(programs, counting);
     for (const std::string& program : workload.found())
-        for (const std::string& operation : workload.operations(program)) {
+        for (const std::string& operation : operations_of(program)) {
             std::optional<Result> result = workload.run(program, operation);
             if (!result) continue;
             fmt::print("{}\t{}", is_32_bit(program) ? 32 : 64, operation);
