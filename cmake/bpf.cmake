@@ -1,5 +1,4 @@
-# bpf_object(NAME SOURCE CPU [DEFINITION...]): compiles SOURCE for that BPF instruction set and makes the library NAME,
-# which holds the object's bytes between the symbols NAME and NAME_end.
+# Bytes of files inside the plugin, and the programs in the kernel.
 find_program(BPF_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
 find_program(BPF_STRIP NAMES llvm-strip llvm-strip-19 llvm-strip-16 llvm-strip-14 REQUIRED)
 
@@ -15,6 +14,22 @@ add_custom_command(OUTPUT ${SYSCALL_NUMBERS}
         ${BPF_ARCH_INCLUDE} ${SYSCALL_NUMBERS}
     DEPENDS ${BPF_ARCH_INCLUDE}/asm/unistd_64.h ${BPF_ARCH_INCLUDE}/asm/unistd_32.h VERBATIM)
 
+# embed(NAME FILE): makes the library NAME, which holds the bytes of FILE between the symbols NAME and NAME_end.
+function(embed name file)
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/bpf/${name}.S CONTENT [[
+    .section .rodata
+    .balign 8
+    .global @name@, @name@_end
+@name@: .incbin "@file@"
+@name@_end:
+    .byte 0
+    .section .note.GNU-stack, "", %progbits
+]] @ONLY)
+    set_source_files_properties(${CMAKE_BINARY_DIR}/bpf/${name}.S PROPERTIES OBJECT_DEPENDS ${file})
+    add_library(${name} STATIC ${CMAKE_BINARY_DIR}/bpf/${name}.S)
+endfunction()
+
+# bpf_object(NAME SOURCE CPU [DEFINITION...]): compiles SOURCE for that BPF instruction set and embeds the object as NAME.
 function(bpf_object name source cpu)
     set(object ${CMAKE_BINARY_DIR}/bpf/${name}.o)
     list(TRANSFORM ARGN PREPEND -D OUTPUT_VARIABLE definitions)
@@ -29,15 +44,5 @@ function(bpf_object name source cpu)
         # libbpf passes over the relocations of the type information.
         COMMAND ${BPF_STRIP} -g --remove-section=.rel.BTF --remove-section=.rel.BTF.ext ${object}
         DEPENDS ${source} ${SYSCALL_NUMBERS} DEPFILE ${object}.d VERBATIM)
-    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/bpf/${name}.S CONTENT [[
-    .section .rodata
-    .balign 8
-    .global @name@, @name@_end
-@name@: .incbin "@object@"
-@name@_end:
-    .byte 0
-    .section .note.GNU-stack, "", %progbits
-]] @ONLY)
-    set_source_files_properties(${CMAKE_BINARY_DIR}/bpf/${name}.S PROPERTIES OBJECT_DEPENDS ${object})
-    add_library(${name} STATIC ${CMAKE_BINARY_DIR}/bpf/${name}.S)
+    embed(${name} ${object})
 endfunction()

@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -13,183 +14,35 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <sstream>
+#include <optional>
 #include "base/error.h"
 #include "base/signals.h"
 #include "bpf/slots.h"
+#include "check/expectations.h"
 #include "net/connections.h"
 
 namespace {
 
-// What a system call's outcome means for our counters. Written from the documentation of the system calls, not from the
-// table of the hooks; what is not listed for an operation must not move.
-enum Outcome { Calls, Failed, Bytes, None, Any };  // Any: moves, but by how much is not said
-enum Seen {
-    Everywhere,
-    InFunctions,  // that are hooked
-    InSyscalls,   // by the fallback at their end
-    InRing,       // by anything but the end of system calls
-    InSplice      // where splice(2) from a TCP socket is hooked: no event tells of it
-};
+constexpr long count = 200;
+constexpr uint64_t few = 10;
+constexpr uint64_t bytes_a_call = 100;
 
-struct Expectation {
-    const char* operation;
-    int counter;
-    Outcome outcome;
-    Seen seen = Everywhere;
-};
-
-#define COUNTER(group, name) (+group##_base + +group##_##name)
-#define OPEN_COUNTERS(op) \
-    {op, COUNTER(file, open_calls), Calls}, { op, COUNTER(vfs, open_calls), Calls, InFunctions }
-#define READ_COUNTERS(op) \
-    {op, COUNTER(vfs, read_calls), Calls}, { op, COUNTER(vfs, read_bytes), Bytes }
-#define WRITE_COUNTERS(op) \
-    {op, COUNTER(vfs, write_calls), Calls}, { op, COUNTER(vfs, write_bytes), Bytes }
-#define FAILED_READ(op, seen) \
-    {op, COUNTER(vfs, read_calls), Calls, seen}, { op, COUNTER(vfs, read_errors), Failed, seen }
-#define FAILED_WRITE(op, seen) \
-    {op, COUNTER(vfs, write_calls), Calls, seen}, { op, COUNTER(vfs, write_errors), Failed, seen }
-#define FAILED_OPEN(op) \
-    {op, COUNTER(file, open_calls), Calls}, { op, COUNTER(file, open_errors), Failed }
-#define MOVED(op, hook) \
-    {op, COUNTER(socket, hook##_calls), Calls}, { op, COUNTER(socket, hook##_bytes), Bytes }
-#define MOVED_NOTHING(op, hook) \
-    {op, COUNTER(socket, hook##_calls), Calls}, { op, COUNTER(socket, hook##_errors), Failed }
-#define PROCESS_LIVES(op)                                                                              \
-    {op, COUNTER(process, start_processes), Calls}, {op, COUNTER(process, exit_tasks), Calls},         \
-        {op, COUNTER(process, exit_processes), Calls}, {op, COUNTER(process, release_calls), Calls}, { \
-        op, COUNTER(process, freed_calls), Calls                                                       \
-    }
-
-const Expectation expectations[] = {
-    OPEN_COUNTERS("open"),
-    OPEN_COUNTERS("openat"),
-    OPEN_COUNTERS("openat2"),
-    OPEN_COUNTERS("creat"),
-    OPEN_COUNTERS("openat_create_existing"),
-    OPEN_COUNTERS("openat_create"),
-    {"openat_create", COUNTER(vfs, create_calls), Calls, InFunctions},
-    FAILED_OPEN("openat_fail"),
-    FAILED_OPEN("openat_create_fail"),
-    FAILED_OPEN("open_fifo_fail"),
-    {"open_fifo_fail", COUNTER(vfs, open_calls), Calls, InFunctions},
-    {"open_fifo_fail", COUNTER(vfs, open_errors), Failed, InFunctions},
-    {"mknod_file", COUNTER(vfs, create_calls), Calls, InFunctions},
-    {"mknod_file_fail", COUNTER(vfs, create_calls), Calls, InFunctions},
-    {"mknod_file_fail", COUNTER(vfs, create_errors), Failed, InFunctions},
-    {"close", COUNTER(file, close_calls), Calls},
-    {"close_fail", COUNTER(file, close_calls), Calls},
-    {"close_fail", COUNTER(file, close_errors), Failed},
-    READ_COUNTERS("read"),
-    READ_COUNTERS("pread64"),
-    READ_COUNTERS("readv"),
-    READ_COUNTERS("preadv"),
-    READ_COUNTERS("preadv2"),
-    READ_COUNTERS("read_pipe"),
-    FAILED_READ("read_fail", Everywhere),
-    FAILED_READ("readv_fail", Everywhere),
-    FAILED_READ("read_pipe_again", Everywhere),
-    FAILED_READ("read_badfd", InSyscalls),
-    WRITE_COUNTERS("write"),
-    WRITE_COUNTERS("pwrite64"),
-    WRITE_COUNTERS("writev"),
-    WRITE_COUNTERS("pwritev"),
-    WRITE_COUNTERS("pwritev2"),
-    WRITE_COUNTERS("write_pipe"),
-    FAILED_WRITE("write_fail", Everywhere),
-    FAILED_WRITE("writev_fail", Everywhere),
-    FAILED_WRITE("write_badfd", InSyscalls),
-    {"unlink", COUNTER(vfs, unlink_calls), Calls},
-    {"unlinkat", COUNTER(vfs, unlink_calls), Calls},
-    {"unlink_fail", COUNTER(vfs, unlink_calls), Calls},
-    {"unlink_fail", COUNTER(vfs, unlink_errors), Failed},
-    {"unlink_missing", COUNTER(vfs, unlink_calls), Calls, InSyscalls},
-    {"unlink_missing", COUNTER(vfs, unlink_errors), Failed, InSyscalls},
-    {"fsync", COUNTER(vfs, fsync_calls), Calls},
-    {"fdatasync", COUNTER(vfs, fsync_calls), Calls},
-    {"fsync_fail", COUNTER(vfs, fsync_calls), Calls},
-    {"fsync_fail", COUNTER(vfs, fsync_errors), Failed},
-    PROCESS_LIVES("fork"),
-    PROCESS_LIVES("vfork"),
-    PROCESS_LIVES("clone_process"),
-    PROCESS_LIVES("clone3_process"),
-    PROCESS_LIVES("exit_open_files"),
-    READ_COUNTERS("churn"),
-    {"churn", COUNTER(process, start_processes), Any},
-    {"churn", COUNTER(process, start_threads), Any},
-    {"churn", COUNTER(process, exit_tasks), Any},
-    {"churn", COUNTER(process, exit_processes), Any},
-    {"churn", COUNTER(process, release_calls), Any},
-    {"churn", COUNTER(process, freed_calls), Any},
-    {"thread", COUNTER(process, start_threads), Calls},
-    {"thread", COUNTER(process, exit_tasks), Calls},
-    {"thread", COUNTER(process, release_calls), Calls},
-    {"thread", COUNTER(process, freed_calls), Calls},
-    {"clone_process_fail", COUNTER(process, clone_process_errors), Failed},
-    {"clone3_process_fail", COUNTER(process, clone_process_errors), Failed},
-    {"clone_thread_fail", COUNTER(process, clone_thread_errors), Failed},
-    {"clone3_thread_fail", COUNTER(process, clone_thread_errors), Failed},
-    MOVED("tcp_sendto", tcp_send),
-    MOVED("tcp_sendmsg", tcp_send),
-    MOVED("tcp_sendmmsg", tcp_send),
-    MOVED("tcp_write", tcp_send),
-    WRITE_COUNTERS("tcp_write"),
-    {"tcp_sendfile", COUNTER(socket, tcp_send_calls), Any},  // until 6.5 one a page
-    {"tcp_sendfile", COUNTER(socket, tcp_send_bytes), Bytes},
-    {"tcp_uring_send", COUNTER(socket, tcp_send_calls), Calls, InRing},
-    {"tcp_uring_send", COUNTER(socket, tcp_send_bytes), Bytes, InRing},
-    MOVED_NOTHING("tcp_send_fail", tcp_send),
-    MOVED("tcp_recvfrom", tcp_receive),
-    {"tcp_recv_peek", COUNTER(socket, tcp_receive_calls), Calls},
-    MOVED("tcp_recvmsg", tcp_receive),
-    MOVED("tcp_read", tcp_receive),
-    READ_COUNTERS("tcp_read"),
-    {"tcp_splice", COUNTER(socket, tcp_receive_calls), Calls, InSplice},
-    {"tcp_splice", COUNTER(socket, tcp_receive_bytes), Bytes, InSplice},
-    MOVED_NOTHING("tcp_recv_again", tcp_receive),
-    {"tcp_connect", COUNTER(socket, connects_v4), Calls},
-    {"tcp_connect", COUNTER(socket, accepts_tcp), Calls},
-    {"tcp_connect_v6", COUNTER(socket, connects_v6), Calls},
-    {"tcp_connect_v6", COUNTER(socket, accepts_tcp), Calls},
-    {"tcp_connect_mapped", COUNTER(socket, connects_v4), Calls},
-    {"tcp_connect_mapped", COUNTER(socket, accepts_tcp), Calls},
-    {"tcp_connect_fail", COUNTER(socket, connects_v4), Calls},
-    {"tcp_close", COUNTER(socket, tcp_close_calls), Calls, InFunctions},
-    {"tcp_close", COUNTER(file, close_calls), Calls},
-    {"tcp_retransmit", COUNTER(socket, tcp_send_calls), Any},
-    {"tcp_retransmit", COUNTER(socket, tcp_send_bytes), Any},
-    {"tcp_retransmit", COUNTER(socket, tcp_close_calls), Any},
-    {"tcp_retransmit", COUNTER(file, close_calls), Any},
-    {"tcp_retransmit", COUNTER(socket, retransmit_calls), Calls},
-    MOVED("udp_send", udp_send),
-    MOVED("udp_write", udp_send),
-    WRITE_COUNTERS("udp_write"),
-    MOVED("udp_sendto", udp_send),
-    MOVED("udp_sendto_v6", udp_send),
-    MOVED("udp_sendto_mapped", udp_send),
-    MOVED("udp_sendmsg", udp_send),
-    MOVED_NOTHING("udp_send_fail", udp_send),
-    MOVED("udp_recvfrom", udp_receive),
-    {"udp_recvfrom", COUNTER(socket, accepts_udp), Any},
-    MOVED("udp_recvfrom_v6", udp_receive),
-    {"udp_recvfrom_v6", COUNTER(socket, accepts_udp), Any},
-    {"udp_recv_peek", COUNTER(socket, udp_receive_calls), Calls},
-    MOVED("udp_read", udp_receive),
-    {"udp_read", COUNTER(socket, accepts_udp), Any},
-    READ_COUNTERS("udp_read"),
-    MOVED_NOTHING("udp_recv_again", udp_receive),
-    MOVED("udp_service", udp_receive),
-    {"udp_service", COUNTER(socket, accepts_udp), Calls},
-    {"raw_sendto", COUNTER(socket, udp_send_calls), None},
-    {"unix_sendto", COUNTER(socket, tcp_send_calls), None},
-};
+constexpr size_t number(int counter) { return static_cast<size_t>(counter); }
 
 struct Made {
     uint64_t calls = 0, failed = 0, bytes = 0;
-    uint64_t of(Outcome outcome) const {
-        return outcome == Calls ? calls : outcome == Failed ? failed : outcome == Bytes ? bytes : 0;
+    uint64_t of(Amount amount) const {
+        return amount == Amount::Calls    ? calls
+               : amount == Amount::Failed ? failed
+               : amount == Amount::Bytes  ? bytes
+                                          : 0;
     }
+};
+
+// What the workload says that it made, and what moved meanwhile, by the workload and by nobody in particular.
+struct Result {
+    Made made;
+    Counters counted;
 };
 
 // A folder for the workload's files. Not on a stacked file system such as overlayfs: there each operation is made twice,
@@ -218,6 +71,15 @@ std::vector<std::string> find_workloads() {
     return found;
 }
 
+std::vector<std::string> operations_of(const std::string& program) {
+    std::unique_ptr<FILE, int (*)(FILE*)> list(
+        check(popen(fmt::format("'{}' --list", program).c_str(), "r"), "run {}", program), pclose);
+    std::vector<std::string> all;
+    char name[100];
+    while (fscanf(list.get(), "%99s", name) == 1) all.emplace_back(name);
+    return all;
+}
+
 class Workload {
 public:
     Workload(Programs& programs, const CounterSet& counting)
@@ -227,6 +89,35 @@ public:
           programs_found_(find_workloads()),
           folder_(make_folder()),
           waits_for_freed_(counting[freed]) {
+        listen();
+    }
+    ~Workload() {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder_, ignored);
+    }
+    Workload(const Workload&) = delete;
+    Workload& operator=(const Workload&) = delete;
+
+    const std::vector<std::string>& found() const { return programs_found_; }
+
+    // Nobody but the workload did what counts for nobody in particular: ended, connected.
+    bool was_alone() const { return others_exits_ == 0 && !others_connected_; }
+
+    // Nothing if the kernel has no such system call.
+    std::optional<Result> run(const std::string& program, const std::string& operation) {
+        if (has_held_signal()) throw Error("interrupted: not everything has been tested");
+        Result result{};
+        int status = 0;
+        std::string report = run_to_its_end(program, operation, result.counted, status);
+        Made& made = result.made;
+        if (report.starts_with("unavailable")) return {};
+        if (sscanf(report.c_str(), "made %lu %lu %lu", &made.calls, &made.failed, &made.bytes) != 3)
+            throw Error(fmt::format("run `ebpf-workload {} {}`: it ended with status {:#x}", operation, count, status));
+        return result;
+    }
+
+private:
+    void listen() {
         constexpr uint32_t ours = 1, others = 2;
         slots_.listen({.owner =
                            [this](const slot& who) {
@@ -247,74 +138,61 @@ public:
                                      others_connected_ |= c.protocol == IPPROTO_TCP;
                              }});
     }
-    ~Workload() {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
-    }
-    Workload(const Workload&) = delete;
-    Workload& operator=(const Workload&) = delete;
 
-    const std::vector<std::string>& found() const { return programs_found_; }
-
-    // Nobody but the workload did what counts for nobody in particular: ended, connected.
-    bool was_alone() const { return others_exits_ == 0 && !others_connected_; }
-
-    std::vector<std::string> operations(const std::string& program) {
-        std::istringstream list(output_of({program, "--list"}));
-        std::vector<std::string> all;
-        for (std::string name; list >> name;) all.push_back(name);
-        return all;
-    }
-
-    // False if the kernel has no such system call. Then `counted` holds what moved while the operation was being made,
-    // by the workload and by nobody in particular.
-    bool run(const std::string& program, const std::string& operation, long count, Made& made, Counters& counted) {
-        if (has_held_signal()) throw Error("interrupted: not everything has been tested");
-        // The threads and children of the workload are known by its name, which it gets from the link it is started by:
-        // that holds in a pid namespace too, where we and the kernel count by different ids.
-        others_exits_ = 0;
-        std::string link = folder_ + "/" + name_, files = folder_ + "/files";
+    // What it says.
+    std::string run_to_its_end(const std::string& program, const std::string& operation, Counters& counted,
+                               int& status) {
+        std::string files = folder_ + "/files", report(256, '\0');
         std::filesystem::create_directory(files);
-        std::filesystem::remove(link);
-        std::filesystem::create_symlink(program, link);
         int out[2];
         check(pipe2(out, O_CLOEXEC), "make a pipe");
-        std::string number = std::to_string(count);
-        pid_t pid = check(fork(), "start the workload");
-        if (!pid) {
-            dup2(out[1], STDOUT_FILENO);
-            execl(link.c_str(), link.c_str(), operation.c_str(), number.c_str(), files.c_str(), nullptr);
-            _exit(127);
-        }
+        others_exits_ = 0;
+        pid_t pid = start(program, operation, files, out[1]);
         close(out[1]);
-        int status = wait_for(pid);
-        if (WIFSTOPPED(status)) {
-            fold();
-            struct stat network;
-            network_ = stat(fmt::format("/proc/{}/ns/net", pid).c_str(), &network) ? 0 : network.st_ino;
-            if (stat("/proc/self/ns/net", &network) == 0 && network_ == network.st_ino) network_ = 0;
-            others_connected_ = false;
-            counted_ = {};
-            kill(pid, SIGCONT);
-            status = wait_for(pid);
-            settle();
-            counted = counted_;
-            if (WIFSTOPPED(status)) {
-                kill(pid, SIGCONT);
-                status = wait_for(pid);
-            }
-        }
-        char text[256] = {};
-        ssize_t n = read(out[0], text, sizeof text - 1);
+        status = wait_for(pid);
+        if (WIFSTOPPED(status)) status = watch(pid, counted);
+        ssize_t n = read(out[0], report.data(), report.size());
+        report.resize(n > 0 ? static_cast<size_t>(n) : 0);
         close(out[0]);
         std::filesystem::remove_all(files);
-        if (n > 0 && strncmp(text, "unavailable", 11) == 0) return false;
-        if (n <= 0 || sscanf(text, "made %lu %lu %lu", &made.calls, &made.failed, &made.bytes) != 3)
-            throw Error(fmt::format("run `ebpf-workload {} {}`: it ended with status {:#x}", operation, count, status));
-        return true;
+        return report;
     }
 
-private:
+    // The threads and children of the workload are known by its name, which it gets from the link it is started by: that
+    // holds in a pid namespace too, where we and the kernel count by different ids.
+    pid_t start(const std::string& program, const std::string& operation, const std::string& files, int out) {
+        std::string link = folder_ + "/" + name_, number = std::to_string(count);
+        std::filesystem::remove(link);
+        std::filesystem::create_symlink(program, link);
+        pid_t pid = check(fork(), "start the workload");
+        if (pid) return pid;
+        dup2(out, STDOUT_FILENO);
+        execl(link.c_str(), link.c_str(), operation.c_str(), number.c_str(), files.c_str(), nullptr);
+        _exit(127);
+    }
+
+    // From its first stop to its end; what is counted is what moves between the two stops.
+    int watch(pid_t pid, Counters& counted) {
+        fold();
+        network_ = own_network(pid);
+        others_connected_ = false;
+        counted_ = {};
+        kill(pid, SIGCONT);
+        int status = wait_for(pid);
+        settle();
+        counted = counted_;
+        if (!WIFSTOPPED(status)) return status;
+        kill(pid, SIGCONT);
+        return wait_for(pid);
+    }
+
+    // Its network namespace, 0 if that is ours too.
+    static ino_t own_network(pid_t pid) {
+        struct stat ours, its;
+        if (stat(fmt::format("/proc/{}/ns/net", pid).c_str(), &its)) return 0;
+        return stat("/proc/self/ns/net", &ours) == 0 && its.st_ino == ours.st_ino ? 0 : its.st_ino;
+    }
+
     int wait_for(pid_t pid) {
         for (int status;;) {
             pid_t changed = check(waitpid(pid, &status, WUNTRACED | WNOHANG), "wait for the workload");
@@ -341,16 +219,6 @@ private:
         }
     }
 
-    static std::string output_of(const std::vector<std::string>& command) {
-        std::string line;
-        for (const std::string& word : command) line += "'" + word + "' ";
-        std::unique_ptr<FILE, int (*)(FILE*)> out(check(popen(line.c_str(), "r"), "run {}", command[0]), pclose);
-        std::string text;
-        char buffer[4096];
-        for (size_t n; (n = fread(buffer, 1, sizeof buffer, out.get())) > 0;) text.append(buffer, n);
-        return text;
-    }
-
     Programs& programs_;
     Slots slots_;
     Connections connections_;
@@ -362,8 +230,8 @@ private:
     uint64_t others_exits_ = 0;
     ino_t network_ = 0;  // of the workload, if it has one of its own
     bool others_connected_ = false;
-    static constexpr int exit = COUNTER(process, exit_tasks), freed = COUNTER(process, freed_calls),
-                         retransmits = COUNTER(socket, retransmit_calls);
+    static constexpr int exit = process_base + int{process_exit_tasks}, freed = process_base + int{process_freed_calls},
+                         retransmits = socket_base + int{socket_retransmit_calls};
 };
 
 struct HowCounted {
@@ -396,119 +264,168 @@ std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::
     return how;
 }
 
-constexpr long count = 200;
-constexpr uint64_t few = 10;
-constexpr uint64_t bytes_a_call = 100;
+bool is_32_bit(const std::string& program) { return program.ends_with("32"); }
 
-bool sees(const Plan& plan, Seen seen) {
-    if (seen == Everywhere) return true;
-    bool functions = false, splice = false, calls = false;
-    for (const Attachment& a : plan.attachments) {
-        functions |= a.way != Way::Syscalls && a.way != Way::Tracepoint;
-        splice |= a.hook == socket_hook_base + int{socket_tcp_splice};
-        calls |= a.hook == socket_hook_base + int{socket_tcp_send} && a.way == Way::Syscalls;
+// Compares what is made and what is counted, operation by operation.
+class SelfTest {
+public:
+    SelfTest(const Config& config, Programs& programs)
+        : programs_(programs),
+          counting_(programs.plan().counted(config)),
+          by_syscalls_(programs.plan().counted_by(Way::Syscalls, config)),
+          expectations_(read_expectations(expected_table())),
+          workload_(programs, counting_),
+          before_(programs.statistics()) {}
+
+    void run() {
+        for (const std::string& program : workload_.found())
+            for (const std::string& operation : operations_of(program)) {
+                if (!is_expected(operation)) continue;
+                Expected expected = expected_of(operation);
+                if (std::optional<Result> result = run(program, operation, expected))
+                    judge(*result, expected, operation, is_32_bit(program));
+                else
+                    fmt::print("{:<34} not on this kernel\n", operation);
+            }
     }
-    return seen == InSplice ? splice : seen == InRing ? !calls : functions == (seen == InFunctions);
-}
 
-}  // namespace
+    // True if every counter is exact.
+    bool print() const {
+        auto how = how_counted(programs_, before_);
+        Verdict verdict = Verdict::Ok;
+        fmt::print("{:<34} {:>9} {:>9} {:>7}  {:<6} {}\n", "counter", "made", "counted", "missed", "", "by");
+        for (int c = 0; c < COUNTERS; c++)
+            if (counting_[number(c)]) verdict = std::max(verdict, print_counter(c, how[c]));
+        for (const Missing& m : programs_.plan().missing)
+            fmt::print("{:<34} not counted: {}\n", hook_ref(m.hook).name(), m.why);
+        print_without_row();
+        fmt::print("{}\n", verdict == Verdict::Ok      ? "All counters are exact."
+                           : verdict == Verdict::NoRow ? "All counters that were tried are exact."
+                                                       : "Some counters are WRONG.");
+        return verdict == Verdict::Ok;
+    }
 
-bool check_counters(const Config& config, Programs& programs) {
+private:
+    using Expected = std::array<const Expectation*, COUNTERS>;  // nothing where a counter must not move
+    enum class Verdict { Ok, NoRow, Wrong };
     struct Line {
         uint64_t made = 0, counted = 0;
         std::string wrong_in;
     };
-    CounterSet counting = programs.plan().counted(config);
-    Workload workload(programs, counting);
-    bool all_right = true;
+
+    bool is_expected(const std::string& operation) const {
+        return std::any_of(expectations_.rows.begin(), expectations_.rows.end(),
+                           [&](const Expectation& e) { return e.operation == operation; });
+    }
+
+    Expected expected_of(const std::string& operation) const {
+        Expected expected{};
+        for (const Expectation& e : expectations_.rows)
+            if (e.operation == operation && holds(e)) expected[number(e.counter)] = &e;
+        return expected;
+    }
+
+    bool holds(const Expectation& e) const {
+        const std::vector<Attachment>& all = programs_.plan().attachments;
+        if (e.by_syscalls && *e.by_syscalls != by_syscalls_[number(e.counter)]) return false;
+        return e.hook < 0 || std::any_of(all.begin(), all.end(), [&](const Attachment& a) { return a.hook == e.hook; });
+    }
+
+    // Again, a few times, where the kernel left a few out.
+    std::optional<Result> run(const std::string& program, const std::string& operation, const Expected& expected) {
+        std::optional<Result> result = workload_.run(program, operation);
+        for (int again = 0; result && lost_a_few(*result, expected) && again < 6; again++)
+            result = workload_.run(program, operation);
+        return result;
+    }
+
+    bool lost_a_few(const Result& result, const Expected& expected) const {
+        for (size_t c = 0; c < COUNTERS; c++) {
+            if (!expectations_.lossy[c] || !counting_[c] || !expected[c]) continue;
+            uint64_t want = result.made.of(expected[c]->amount);
+            if (result.counted[c] < want && result.counted[c] + few >= want) return true;
+        }
+        return false;
+    }
+
+    void judge(const Result& result, const Expected& expected, const std::string& operation, bool is_32_bit) {
+        auto how = how_counted(programs_, before_);
+        for (int c = 0; c < COUNTERS; c++) {
+            const Expectation* e = expected[number(c)];
+            if (!counting_[number(c)] || !expectations_.can_try(c) || (e && e->amount == Amount::Any)) continue;
+            uint64_t want = e ? result.made.of(e->amount) : 0, counted = result.counted[number(c)];
+            uint64_t missed = how[c].missed * (e && e->amount == Amount::Bytes ? bytes_a_call : 1);
+            Line& line = lines_[number(c)];
+            line.made += want;
+            line.counted += counted;
+            if (counted > most(c, want) || counted + missed < want)
+                line.wrong_in += fmt::format("\n    {}: {} made {}, counted {}", operation,
+                                             is_32_bit ? "a 32-bit program" : "the program", want, counted);
+        }
+    }
+
+    // A few of the operation before may be among them too: a task is freed a grace period after its end.
+    uint64_t most(int counter, uint64_t want) const {
+        if (!expectations_.others[number(counter)]) return want;
+        return workload_.was_alone() ? want + few : UINT64_MAX;
+    }
+
+    Verdict print_counter(int counter, const HowCounted& how) const {
+        const Line& line = lines_[number(counter)];
+        Verdict verdict = !expectations_.can_try(counter)          ? Verdict::NoRow
+                          : line.wrong_in.empty() && line.made > 0 ? Verdict::Ok
+                                                                   : Verdict::Wrong;
+        const char* word = verdict == Verdict::NoRow ? "no row"
+                           : !line.made              ? "UNTRIED"
+                           : verdict == Verdict::Ok  ? "ok"
+                                                     : "WRONG";
+        fmt::print("{:<34} {:>9} {:>9} {:>7}  {:<6} {}{}\n", counter_name(counter), line.made, line.counted, how.missed,
+                   word, how.ways, line.wrong_in);
+        return verdict;
+    }
+
+    void print_without_row() const {
+        for (int c = 0; c < COUNTERS; c++)
+            if (counting_[number(c)] && !expectations_.can_try(c))
+                fmt::print(
+                    "{0:<34} not tested: plugin/check/expected.tsv wants a row `{0}<TAB>calls, failed or "
+                    "bytes<TAB>OPERATION`, with an "
+                    "operation of `ebpf-workload --list`\n",
+                    counter_name(c));
+    }
+
+    Programs& programs_;
+    const CounterSet counting_, by_syscalls_;
+    const Expectations expectations_;
+    Workload workload_;
+    const Programs::Statistics before_;
+    std::array<Line, COUNTERS> lines_;
+};
+
+}  // namespace
+
+bool check_counters(const Config& config, Programs& programs) {
+    SelfTest test(config, programs);
     fmt::print(
         "Work is made of which it is known how many calls and bytes it is, and compared with what is counted. "
         "`missed`\n"
         "are calls of which the kernel itself says that it did not show them.\n\n");
-    std::array<Line, COUNTERS> lines;
-    Programs::Statistics before = programs.statistics();
-
-    for (const std::string& program : workload.found())
-        for (const std::string& operation : workload.operations(program)) {
-            std::array<const Expectation*, COUNTERS> expected{};
-            bool any = false;
-            for (const Expectation& e : expectations)
-                if (operation == e.operation) {
-                    any = true;
-                    if (sees(programs.plan(), e.seen)) expected[static_cast<size_t>(e.counter)] = &e;
-                }
-            if (!any) continue;
-            Made made;
-            Counters counted;
-            // Where a tracepoint tells of freed tasks the kernel passes over a few now and then, whoever listens.
-            auto lost_a_few = [&, freed = size_t{COUNTER(process, freed_calls)}] {
-                if (!counting[freed] || !expected[freed] || expected[freed]->outcome == Any) return false;
-                uint64_t want = made.of(expected[freed]->outcome);
-                return counted[freed] < want && counted[freed] + few >= want;
-            };
-            bool ran = workload.run(program, operation, count, made, counted);
-            for (int again = 0; ran && lost_a_few() && again < 6; again++)
-                ran = workload.run(program, operation, count, made, counted);
-            if (!ran) {
-                fmt::print("{:<34} not on this kernel\n", operation);
-                continue;
-            }
-            uint64_t missed_so_far = 0;
-            auto how = how_counted(programs, before);
-            for (size_t c = 0; c < COUNTERS; c++) {
-                if (!counting[c] || (expected[c] && expected[c]->outcome == Any)) continue;
-                uint64_t want = expected[c] ? made.of(expected[c]->outcome) : 0;
-                // These are counted for nobody in particular: others' may be among them; and the freeing of a task comes
-                // later by a grace period, so that a few of the last operation's may be too.
-                bool anybodys = c == COUNTER(process, release_calls) || c == COUNTER(process, freed_calls) ||
-                                c == COUNTER(socket, accepts_tcp) || c == COUNTER(socket, retransmit_calls);
-                uint64_t most = !anybodys ? want : workload.was_alone() ? want + few : UINT64_MAX;
-                Line& line = lines[c];
-                line.made += want;
-                line.counted += counted[c];
-                missed_so_far =
-                    how[static_cast<int>(c)].missed * (expected[c] && expected[c]->outcome == Bytes ? bytes_a_call : 1);
-                if (counted[c] > most || counted[c] + missed_so_far < want)
-                    line.wrong_in +=
-                        fmt::format("\n    {}: {} made {}, counted {}", operation,
-                                    program.ends_with("32") ? "a 32-bit program" : "the program", want, counted[c]);
-            }
-        }
-
-    auto how = how_counted(programs, before);
-    fmt::print("{:<34} {:>9} {:>9} {:>7}  {:<6} {}\n", "counter", "made", "counted", "missed", "", "by");
-    for (size_t c = 0; c < COUNTERS; c++) {
-        if (!counting[c]) continue;
-        const Line& line = lines[c];
-        const HowCounted& h = how[static_cast<int>(c)];
-        bool right = line.wrong_in.empty() && line.made;
-        all_right &= right;
-        fmt::print("{:<34} {:>9} {:>9} {:>7}  {:<6} {}{}\n", counter_name(static_cast<int>(c)), line.made, line.counted,
-                   h.missed,
-                   !line.made ? "UNTRIED"
-                   : right    ? "ok"
-                              : "WRONG",
-                   h.ways, line.wrong_in);
-    }
-    for (const Missing& m : programs.plan().missing)
-        fmt::print("{:<34} not counted: {}\n", hook_ref(m.hook).name(), m.why);
-    fmt::print("{}\n", all_right ? "All counters are exact." : "Some counters are WRONG.");
-    return all_right;
+    test.run();
+    return test.print();
 }
 
 bool print_what_counts(const Config& config, Programs& programs) {
     CounterSet counting = programs.plan().counted(config);
     Workload workload(programs, counting);
     for (const std::string& program : workload.found())
-        for (const std::string& operation : workload.operations(program)) {
-            Made made;
-            Counters counted;
-            if (!workload.run(program, operation, count, made, counted)) continue;
-            fmt::print("{}\t{}", program.ends_with("32") ? 32 : 64, operation);
+        for (const std::string& operation : operations_of(program)) {
+            std::optional<Result> result = workload.run(program, operation);
+            if (!result) continue;
+            fmt::print("{}\t{}", is_32_bit(program) ? 32 : 64, operation);
             for (size_t c = 0; c < COUNTERS; c++)
-                if (counting[c] && counted[c])
+                if (counting[c] && result->counted[c])
                     fmt::print("\t{}={:.4g}", counter_name(static_cast<int>(c)),
-                               static_cast<double>(counted[c]) / static_cast<double>(made.calls));
+                               static_cast<double>(result->counted[c]) / static_cast<double>(result->made.calls));
             fmt::print("\n");
         }
     return true;

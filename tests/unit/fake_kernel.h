@@ -45,6 +45,12 @@ inline Config config_with(LoadMode mode, Attach attach = Attach::Auto) {
     return config;
 }
 
+// All that the kernel with everything counts: each counter but those that only stand in for another.
+inline CounterSet all_counters() {
+    Config config = config_with(LoadMode::Return);
+    return make_plan(kernel_with_everything(), config).counted(config);
+}
+
 // A counter by its number over all groups, and a hook by its name.
 #define COUNTER(group, counter) (static_cast<int>(group##_base) + static_cast<int>(group##_##counter))
 
