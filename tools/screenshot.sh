@@ -12,7 +12,7 @@ source tests/agent/private_agent.bash
 tools/install-packages.sh tools/packages tests/packages <(printf '%s\n' chromium-driver python3-selenium)
 take=(/usr/bin/python3 "$PWD/tools/screenshot.py")
 folder=$(mktemp -d -t ebpf-screenshot.XXXXXX)
-trap 'kill "${started[@]}" 2>/dev/null; wait "${started[@]}"; rm -rf "$folder"' EXIT
+trap 'set +e; kill "${started[@]}" 2>/dev/null; wait "${started[@]}"; rm -rf "$folder"' EXIT
 started=()
 
 if [[ $what == watch ]]; then
