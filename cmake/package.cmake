@@ -15,8 +15,11 @@ add_custom_target(manual ALL DEPENDS ebpf.plugin.1)
 
 install(FILES ${CMAKE_BINARY_DIR}/ebpf.plugin.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${packaging}/netdata.service.d.conf DESTINATION ${SYSTEMD_UNIT_DIR}/netdata.service.d RENAME ebpf.conf)
-install(FILES README.md TROUBLESHOOTING.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/netdata-ebpf-plugin)
-install(FILES charts/README.md charts/dashboard.png DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/netdata-ebpf-plugin/charts)
+foreach(document README.md TROUBLESHOOTING.md charts/README.md charts/system-calls.md charts/dashboard.png charts/watch.png
+        kernel-collector/README.md packaging/README.md selinux/README.md tests/bench/README.md)
+    cmake_path(GET document PARENT_PATH folder)
+    install(FILES ${document} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/netdata-ebpf-plugin/${folder})
+endforeach()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/netdata-ebpf-plugin RENAME copyright)
 if(CMAKE_INSTALL_PREFIX STREQUAL /usr AND PLUGINS_DIR STREQUAL /usr/lib/netdata/plugins.d) # Netdata's own Debian packages look in libexec
     file(CREATE_LINK ../../../lib/netdata/plugins.d/ebpf.plugin ${CMAKE_BINARY_DIR}/packaging/ebpf.plugin SYMBOLIC)

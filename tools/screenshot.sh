@@ -1,19 +1,37 @@
 #!/bin/bash
-# Takes the README's picture anew: the eBPF menu of an agent's dashboard on this machine's kernel, after a minute of work.
-# tools/screenshot.sh [FILE]
+# Takes the README's pictures anew, on this machine's kernel: tools/screenshot.sh dashboard|watch [FILE]
+#   dashboard  the eBPF menu of an agent's dashboard, after a minute of work
+#   watch      a terminal with `ebpf.plugin --watch`, beside some work
 set -euo pipefail
 cd "$(dirname "$0")/.."
-picture=$(realpath -m "${1-charts/dashboard.png}")
+what=${1-}
+[[ $what == dashboard || $what == watch ]] || { echo "usage: tools/screenshot.sh dashboard|watch [FILE]" >&2 && exit 2; }
+picture=$(realpath -m "${2-charts/$what.png}")
 source tests/agent/private_agent.bash
 
 tools/install-packages.sh tools/packages tests/packages <(printf '%s\n' chromium-driver python3-selenium)
-take=$PWD/tools/screenshot.py
+take=(/usr/bin/python3 "$PWD/tools/screenshot.py")
 folder=$(mktemp -d -t ebpf-screenshot.XXXXXX)
+trap 'set +e; kill "${started[@]}" 2>/dev/null; wait "${started[@]}"; rm -rf "$folder"' EXIT
+started=()
+
+if [[ $what == watch ]]; then
+    tools/demo.sh >/dev/null # builds
+    at=$(a_port)
+    cp conf.d/ebpf_apps_groups.conf "$folder/apps_groups.conf"
+    /usr/bin/python3 tests/cli/traffic.py serve tcp 127.0.0.1 "$at" >/dev/null &
+    started+=($!)
+    sleep 1
+    (while sleep 0.01; do echo 40000; done) | /usr/bin/python3 tests/cli/traffic.py talk tcp 127.0.0.1 "$at" >/dev/null &
+    started+=($!)
+    NETDATA_USER_CONFIG_DIR=$folder "${take[@]}" terminal "$picture" 10 build/demo/ebpf.plugin 1 --watch --return
+    exit
+fi
+
 tools/demo.sh --agent >"$folder/said" &
-demo=$!
-trap 'kill $demo 2>/dev/null; wait $demo; rm -rf "$folder"' EXIT
+started+=($!)
 until grep -q "^the dashboard" "$folder/said"; do
-    kill -0 $demo
+    kill -0 "${started[0]}"
     sleep 0.5
 done
 port[demo]=$(sed -n 's|.*http://127.0.0.1:\([0-9]*\)/.*|\1|p' "$folder/said")
@@ -27,4 +45,4 @@ for i in {1..75}; do # rises and falls
     curl -fsS -o /dev/null "http://127.0.0.1:${port[demo]}/api/v1/charts"
     sleep 0.8
 done
-/usr/bin/python3 "$take" "http://127.0.0.1:${port[demo]}/#theme=white;after=-60;before=0" "$picture"
+"${take[@]}" dashboard "http://127.0.0.1:${port[demo]}/#theme=white;after=-60;before=0" "$picture"

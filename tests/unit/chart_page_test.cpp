@@ -17,23 +17,7 @@ namespace {
 
 constexpr const char* rewrite = "EBPF_PLUGIN_REWRITE=1 build/release/tests/unit --gtest_filter='ChartPage.*'";
 
-constexpr const char* introduction = R"(# Charts
-
-Every chart of ebpf.plugin, made by a test from the tables in this folder and from what the plugin prints. After a
-change of a chart this writes the page anew:
-
-    {}
-
-* Where a cell has two lines, the first is for `chart names = classic` (the default, the names of Netdata 1.25), the
-  second for `current` (those of 1.32 and later). The family is the submenu.
-* A dimension is given as `id` (name): the counter that it shows. [Counters](#counters), at the end, has where each is
-  counted, [tests/README.md](../tests/README.md#what-each-system-call-counts) which system call moves it, and
-  [the README](../README.md#what-a-number-means) what is special about some.
-* Errors are counted in load mode `return` alone. A dimension that this kernel cannot count is not drawn, nor is a chart
-  without dimensions: there is no false zero.
-* The plugin sends totals, of which the agent makes rates: a dimension is per second, but for one that is called a level.
-* `NAME` is the name of the application, container or service, with `_` for what an id may not hold.
-)";
+constexpr const char* first_made = "\n## The whole system\n";  // what stands before it is written by hand
 
 constexpr const char* connections = R"(
 ## Connections
@@ -187,7 +171,7 @@ std::string counter(const Group& group, int number) {
 
 // The plugin prints the charts in the order of the tables.
 std::string system_section() {
-    std::string text = "\n## The whole system\n";
+    std::string text = first_made;
     auto classic = system_charts(ChartNames::Classic), current = system_charts(ChartNames::Current);
     size_t at = 0;
     text += head;
@@ -290,8 +274,13 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
+std::string page() {
+    std::ifstream file(CHART_PAGE);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
 TEST(ChartPage, SaysWhatThePluginPrints) {
-    std::string wanted = fmt::format(fmt::runtime(introduction), rewrite) + system_section();
+    std::string wanted = page().substr(0, page().find(first_made)) + system_section();
     wanted +=
         share_section("Applications", "`classic`: one chart, with a dimension for each application.", Audience::Apps);
     wanted +=
@@ -301,8 +290,7 @@ TEST(ChartPage, SaysWhatThePluginPrints) {
     wanted += connection_section() + self_section() + counter_section();
     if (std::getenv("EBPF_PLUGIN_REWRITE")) std::ofstream(CHART_PAGE) << wanted;
 
-    std::ifstream file(CHART_PAGE);
-    std::vector<std::string> stands = lines_of({std::istreambuf_iterator<char>(file), {}}), right = lines_of(wanted);
+    std::vector<std::string> stands = lines_of(page()), right = lines_of(wanted);
     for (size_t n = 0; n < std::max(stands.size(), right.size()); n++)
         ASSERT_EQ(n < stands.size() ? stands[n] : "", n < right.size() ? right[n] : "")
             << "line " << n + 1 << " of charts/README.md; to write the page anew: " << rewrite;
