@@ -29,15 +29,5 @@ function(bpf_object name source cpu)
         # libbpf passes over the relocations of the type information.
         COMMAND ${BPF_STRIP} -g --remove-section=.rel.BTF --remove-section=.rel.BTF.ext ${object}
         DEPENDS ${source} ${SYSCALL_NUMBERS} DEPFILE ${object}.d VERBATIM)
-    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/bpf/${name}.S CONTENT [[
-    .section .rodata
-    .balign 8
-    .global @name@, @name@_end
-@name@: .incbin "@object@"
-@name@_end:
-    .byte 0
-    .section .note.GNU-stack, "", %progbits
-]] @ONLY)
-    set_source_files_properties(${CMAKE_BINARY_DIR}/bpf/${name}.S PROPERTIES OBJECT_DEPENDS ${object})
-    add_library(${name} STATIC ${CMAKE_BINARY_DIR}/bpf/${name}.S)
+    embed(${name} ${object})
 endfunction()

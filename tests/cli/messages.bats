@@ -14,7 +14,7 @@ messages() {
                 print "$1\t$text\n";
                 last;
             }
-        }' "$BATS_TEST_DIRNAME"/../../plugin/*.cpp
+        }' "$BATS_TEST_DIRNAME"/../../plugin/{,*/}*.cpp
 }
 
 @test "every message is explained" {
