@@ -402,10 +402,13 @@ private:
 
     void show(const Counters& totals, int64_t elapsed) {
         if (network_) network_->look_again(last_);
-        watch_->show(out_, {.seconds = static_cast<double>(elapsed) / 1e6,
-                            .totals = totals,
-                            .apps = config_.apps ? &processes_->apps() : nullptr,
-                            .connections = network_ ? std::optional(network_->moved()) : std::nullopt});
+        Watch::Update update{.seconds = static_cast<double>(elapsed) / 1e6, .totals = totals};
+        if (config_.apps) {
+            update.apps = &processes_->apps();
+            update.ungrouped = processes_->take_ungrouped();
+        }
+        if (network_) update.connections = network_->moved();
+        watch_->show(out_, update);
     }
 
     Programs& programs_;
