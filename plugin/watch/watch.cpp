@@ -226,13 +226,13 @@ Watch::GroupRow Watch::group_row(const Group& group, const Update& update, const
     std::vector<std::pair<std::string, Rates>> actions;
     for (int n = group.first_counter; n < group.first_counter + group.counters; n++) {
         auto c = static_cast<size_t>(n);
-        const auto& [sort, name] = meanings()[c];
-        if (!counted[c] || sort == None) continue;
+        const Meaning& meaning = meanings()[c];
+        if (!counted[c] || meaning.sort == None) continue;
         double rate = update.rate(update.totals[c] - totals_before_[c]);
-        all.add(sort, rate);
-        auto action = std::find_if(actions.begin(), actions.end(), [&](const auto& a) { return a.first == name; });
-        if (action == actions.end()) action = actions.insert(action, {name, {}});
-        action->second.add(sort, rate);
+        all.add(meaning.sort, rate);
+        auto action = std::find_if(actions.begin(), actions.end(), [&](auto& a) { return a.first == meaning.action; });
+        if (action == actions.end()) action = actions.insert(action, {meaning.action, {}});
+        action->second.add(meaning.sort, rate);
     }
     GroupRow row{row_of(group.title, all, ways_of(group, programs_.plan())), {}};
     for (const auto& [name, rates] : actions) row.actions.push_back(row_of("  " + name, rates, ""));
