@@ -14,21 +14,6 @@ add_custom_command(OUTPUT ${SYSCALL_NUMBERS}
         ${BPF_ARCH_INCLUDE} ${SYSCALL_NUMBERS}
     DEPENDS ${BPF_ARCH_INCLUDE}/asm/unistd_64.h ${BPF_ARCH_INCLUDE}/asm/unistd_32.h VERBATIM)
 
-# embed(NAME FILE): makes the library NAME, which holds the bytes of FILE between the symbols NAME and NAME_end.
-function(embed name file)
-    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/bpf/${name}.S CONTENT [[
-    .section .rodata
-    .balign 8
-    .global @name@, @name@_end
-@name@: .incbin "@file@"
-@name@_end:
-    .byte 0
-    .section .note.GNU-stack, "", %progbits
-]] @ONLY)
-    set_source_files_properties(${CMAKE_BINARY_DIR}/bpf/${name}.S PROPERTIES OBJECT_DEPENDS ${file})
-    add_library(${name} STATIC ${CMAKE_BINARY_DIR}/bpf/${name}.S)
-endfunction()
-
 # bpf_object(NAME SOURCE CPU [DEFINITION...]): compiles SOURCE for that BPF instruction set and embeds the object as NAME.
 function(bpf_object name source cpu)
     set(object ${CMAKE_BINARY_DIR}/bpf/${name}.o)

@@ -45,7 +45,7 @@ bool is_pipe(int fd) {
 
 class Loop {
 public:
-    Loop(const Config& config, Programs& programs, const Run& run)
+    Loop(const Config& config, Programs& programs, const Run& run, AppRules rules)
         : programs_(programs),
           run_(run),
           config_(config),
@@ -54,7 +54,7 @@ public:
           meter_(programs, config.timed()),
           self_(programs, meter_, config),
           out_(STDOUT_FILENO) {
-        if (config.identities()) tell_apart();
+        if (config.identities()) tell_apart(std::move(rules));
         if (config.group_on[socket_group])
             network_.emplace(config, programs.connections(), run.update_every, root_,
                              processes_ ? &*processes_ : nullptr,
@@ -139,7 +139,7 @@ private:
     }
 
     // For whom each process counts.
-    void tell_apart() {
+    void tell_apart(AppRules rules) {
         std::string proc = root_ + "/proc";
         if (!in_first_pid_namespace() && root_.empty()) {
             log(Severity::Warning,
@@ -154,7 +154,7 @@ private:
                     "containers and services are not told apart: the old control groups are known by process, and this "
                     "/proc is a pid namespace's; NETDATA_HOST_PREFIX names the host's root");
         }
-        processes_.emplace(rules(), cgroups_ ? &*cgroups_ : nullptr, proc);
+        processes_.emplace(std::move(rules), cgroups_ ? &*cgroups_ : nullptr, proc);
         slots_.listen({.owner =
                            [this](const slot& s) {
                                if (processes_->lacks_command(s)) programs_.consume();
@@ -172,26 +172,6 @@ private:
             show(Audience::Containers, cgroups_->members());
             show(Audience::Services, cgroups_->members());
         }
-    }
-
-    AppRules rules() const {
-        AppRules rules;
-        if (!config_.apps) return rules;
-        OwnRights own_rights;
-        std::vector<std::string> complaints;
-        std::string file = find_app_rules(user_config_folders(), stock_config_folders());
-        if (file.empty())
-            complaints.emplace_back(
-                "there is neither apps_groups.conf nor ebpf_apps_groups.conf: every process counts for `other`; put "
-                "one into Netdata's configuration folder");
-        else
-            try {
-                rules.read(file, complaints);
-            } catch (const Error& e) {
-                complaints.push_back(fmt::format("{}: every process counts for `other`", e.what()));
-            }
-        log_complaints(complaints);
-        return rules;
     }
 
     // Those that say so in a label.
@@ -236,8 +216,11 @@ private:
             end_ = true;
         else if (processes_) {
             fold(false);  // by the old rules
-            processes_->regroup(rules());
-            log(Severity::Info, "the groups of applications have been read again");
+            if (!config_.apps) return;
+            AppRules rules = load_app_rules(user_config_folders(), stock_config_folders());
+            if (!rules.source().empty())
+                log(Severity::Info, "the groups of applications have been read again: {}", rules.source());
+            processes_->regroup(std::move(rules));
         }
     }
 
@@ -421,10 +404,13 @@ private:
 
     void show(const Counters& totals, int64_t elapsed) {
         if (network_) network_->look_again(last_);
-        watch_->show(out_, {.seconds = static_cast<double>(elapsed) / 1e6,
-                            .totals = totals,
-                            .apps = config_.apps ? &processes_->apps() : nullptr,
-                            .connections = network_ ? std::optional(network_->moved()) : std::nullopt});
+        Watch::Update update{.seconds = static_cast<double>(elapsed) / 1e6, .totals = totals};
+        if (config_.apps) {
+            update.apps = &processes_->apps();
+            update.ungrouped = processes_->take_ungrouped();
+        }
+        if (network_) update.connections = network_->moved();
+        watch_->show(out_, update);
     }
 
     Programs& programs_;
@@ -456,8 +442,8 @@ private:
 
 }  // namespace
 
-void collect(const Config& config, Programs& programs, const Run& run) try {
-    Loop loop(config, programs, run);
+void collect(const Config& config, Programs& programs, const Run& run, AppRules rules) try {
+    Loop loop(config, programs, run, std::move(rules));
     Tasks tasks{.identities = config.identities(),
                 .network = config.group_on[socket_group],
                 .timing = config.timed(),

@@ -2,6 +2,7 @@
 #pragma once
 #include "bpf/programs.h"
 #include "netdata/agent.h"
+#include "who/app_rules.h"
 
 struct Run {
     int update_every = 1;  // seconds
@@ -12,4 +13,4 @@ struct Run {
 
 // Prints the charts, then their values at every multiple of `update_every` of the clock. Returns when it is told to end:
 // by SIGTERM, SIGINT, QUIT or the end of standard input, or because nobody reads standard output any more.
-void collect(const Config& config, Programs& programs, const Run& run);
+void collect(const Config& config, Programs& programs, const Run& run, AppRules rules);

@@ -1,7 +1,9 @@
 // ebpf.plugin: arguments and settings, then the plan, the test or the loop.
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <new>
@@ -13,6 +15,7 @@
 #include "check/check.h"
 #include "guard/privileges.h"
 #include "loop.h"
+#include "who/app_rules.h"
 
 namespace {
 
@@ -25,17 +28,37 @@ struct Options {
     std::vector<std::string> unknown;
 };
 
-// The file first, then what the command line says of the same.
-Config configure(const Options& options) {
+struct Settings {
     Config config;
-    std::vector<std::string> complaints;
+    std::string file;      // that was chosen; "": there is none
+    bool is_read = false;  // it could be
+};
+
+Settings read_settings(const Options& options, std::vector<std::string>& complaints) {
     ConfigFile file = options.config_file.empty() ? find_config(user_config_folders(), stock_config_folders())
                                                   : ConfigFile{options.config_file, false};
+    Settings settings{.file = file.path};
     if (!file.path.empty()) try {
-            read_config(file.path, file.foreign, config, complaints);
+            read_config(file.path, file.foreign, settings.config, complaints);
+            settings.is_read = true;
         } catch (const Error& e) {
             complaints.push_back(fmt::format("{}: the defaults stand", e.what()));
         }
+    return settings;
+}
+
+// Once a group is named, only those named run.
+void choose_groups(Config& config, const Options& options) {
+    if (!options.all && std::find(std::begin(options.group), std::end(options.group), true) == std::end(options.group))
+        return;
+    for (size_t g = 0; g < GROUP_COUNT; g++) config.group_on[g] = options.all || options.group[g];
+}
+
+// The file first, then what the command line says of the same.
+Settings configure(const Options& options) {
+    std::vector<std::string> complaints;
+    Settings settings = read_settings(options, complaints);
+    Config& config = settings.config;
     auto set = [&](const char* key, const std::string& value, const char* where) {
         if (std::string allowed = set_key(config, key, value); !allowed.empty())
             complaints.push_back(fmt::format("{} `{}` is not understood: {}; left as it was", where, value, allowed));
@@ -51,14 +74,11 @@ Config configure(const Options& options) {
     if (options.returns) config.load_mode = LoadMode::Return;
     if (options.watch) config.viewer_program = false;  // it only draws charts
     if (options.global) config.apps = config.cgroups = false;
-    bool any = options.all;
-    for (bool on : options.group) any |= on;
-    if (any)
-        for (int g = 0; g < GROUP_COUNT; g++) config.group_on[static_cast<size_t>(g)] = options.all || options.group[g];
+    choose_groups(config, options);
     for (const std::string& word : options.unknown)
         complaints.push_back(fmt::format("unknown option {}, passed over; --help lists them", word));
     log_complaints(complaints);
-    return config;
+    return settings;
 }
 
 void print_plan(const Kernel& kernel, const Plan& plan) {
@@ -73,22 +93,63 @@ void print_plan(const Kernel& kernel, const Plan& plan) {
     for (const auto& [way, why] : kernel.refused) fmt::print("No {}: {}\n", name_of(way), why);
 }
 
-// What is counted, how, and what is not; one line each.
-void announce(const Programs& programs) {
-    std::string ways_used;
+// Where the settings and the groups of applications come from. What could not be read has a message of its own.
+void announce_files(const Settings& settings, const std::string& rules) {
+    std::vector<std::string> files, rest;
+    if (settings.is_read) files.push_back(settings.file);
+    if (settings.file.empty()) rest.emplace_back("no ebpf.conf found: the defaults stand");
+    if (rules == AppRules::built_in)
+        rest.push_back("applications by " + rules);
+    else if (!rules.empty())
+        files.push_back(rules);
+    if (!files.empty()) rest.insert(rest.begin(), fmt::format("read {}", fmt::join(files, " and ")));
+    if (!rest.empty()) log(Severity::Info, "{}", fmt::join(rest, "; "));
+}
+
+std::string ways_used(const Plan& plan) {
+    std::string text;
     for (Way way : {Way::Tracepoint, Way::Trampoline, Way::ProbeMulti, Way::Probe, Way::Syscalls}) {
-        auto n = std::count_if(programs.plan().attachments.begin(), programs.plan().attachments.end(),
+        auto n = std::count_if(plan.attachments.begin(), plan.attachments.end(),
                                [way](const Attachment& a) { return a.way == way; });
-        if (n) ways_used += fmt::format("{}{} by {}", ways_used.empty() ? "" : ", ", n, name_of(way));
+        if (n) text += fmt::format("{}{} by {}", text.empty() ? "" : ", ", n, name_of(way));
     }
-    log(Severity::Info, "counting: {} hooks", ways_used);
-    for (const Missing& m : programs.plan().missing)
-        log(Severity::Warning, "{} is not counted: {}", hook_ref(m.hook).name(), m.why);
-    if (ways_used.find("syscalls") != std::string::npos)
-        log(Severity::Warning,
-            "functions of this kernel cannot be hooked: the end of each system call is, which makes every call of "
-            "every program 70 to 120 ns slower and does not see io_uring; `attach = trampoline` in ebpf.conf prevents "
-            "it");
+    return text;
+}
+
+struct Loss {
+    std::vector<std::string> hooks;
+    std::string why;  // the same for all of them
+};
+
+std::vector<Loss> losses(const Plan& plan) {
+    std::vector<Loss> all;
+    for (const Missing& m : plan.missing) {
+        auto same = std::find_if(all.begin(), all.end(), [&](const Loss& loss) { return loss.why == m.why; });
+        if (same == all.end()) same = all.insert(same, {{}, m.why});
+        same->hooks.push_back(hook_ref(m.hook).name());
+    }
+    return all;
+}
+
+// Where no function can be hooked, one line has all that is lost by it.
+void warn_of_syscalls(const Plan& plan, bool asked_for) {
+    std::string lost;
+    for (const auto& [hooks, why] : losses(plan))
+        lost += fmt::format("{}{} ({})", lost.empty() ? "; not counted: " : ", ", fmt::join(hooks, ", "), why);
+    log(Severity::Warning,
+        "{}: the end of each system call is, which makes every call of every program 70 to 120 ns slower and does not "
+        "see io_uring; `attach = trampoline` in ebpf.conf prevents it{}",
+        asked_for ? "`attach = syscalls`: functions are not hooked" : "functions of this kernel cannot be hooked",
+        lost);
+}
+
+// What is counted, how, and what is not; a line for each reason.
+void announce(const Plan& plan, const Config& config) {
+    log(Severity::Info, "counting: {} hooks", ways_used(plan));
+    if (std::any_of(plan.attachments.begin(), plan.attachments.end(), [](auto& a) { return a.way == Way::Syscalls; }))
+        return warn_of_syscalls(plan, config.attach == Attach::Syscalls);
+    for (const auto& [hooks, why] : losses(plan))
+        log(Severity::Warning, "{} {} not counted: {}", fmt::join(hooks, ", "), hooks.size() == 1 ? "is" : "are", why);
 }
 
 // By hand, at a terminal: what happens here and how to end it.
@@ -119,7 +180,8 @@ void open_standard_files() {
 }
 
 int run(const Options& options) {
-    Config config = configure(options);
+    const Settings settings = configure(options);
+    const Config& config = settings.config;
     bool any = false;
     for (bool on : config.group_on) any |= on;
     bool by_hand = options.watch || options.plan || options.check || options.what_counts;
@@ -140,7 +202,10 @@ int run(const Options& options) {
         if (options.check) return check_counters(config, programs) ? 0 : 1;
         if (options.what_counts) return print_what_counts(config, programs) ? 0 : 1;
 
-        announce(programs);
+        AppRules rules;
+        if (config.apps) rules = load_app_rules(user_config_folders(), stock_config_folders());
+        announce_files(settings, rules.source());
+        announce(programs.plan(), config);
         if (std::string lacking = lacking_privileges(); !lacking.empty())
             log(Severity::Warning, "lacks {}: {}", lacking, privileges_advice());
         if (!options.watch) explain(config);
@@ -155,7 +220,7 @@ int run(const Options& options) {
                 options.ticks);
             run.ticks = 0;
         }
-        collect(config, programs, run);
+        collect(config, programs, run, std::move(rules));
         return 0;
     } catch (const std::bad_alloc&) {
         if (by_hand) throw Error(no_memory);

@@ -27,7 +27,6 @@ fi
 source tests/agent/private_agent.bash
 export AGENT=$PWD/build/agent
 unpack_agent
-groups=$PWD/conf.d/ebpf_apps_groups.conf
 folder=$(mktemp -d -t ebpf-demo.XXXXXX)
 agents=() busy=
 end() {
@@ -40,7 +39,6 @@ trap end EXIT
 trap 'exit 0' INT TERM
 cd "$folder"
 lay_out demo
-cp "$groups" demo/etc/apps_groups.conf
 printf '%s\n' '[global]' 'ebpf load mode = return' >demo/etc/ebpf.conf
 run_agent demo
 echo "the dashboard: http://127.0.0.1:${port[demo]}/#menu_ebpf (from elsewhere: ssh -L ${port[demo]}:127.0.0.1:${port[demo]} …); Ctrl-C ends it"

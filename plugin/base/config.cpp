@@ -264,6 +264,63 @@ struct Reader {
     }
 };
 
+// inih tells no line numbers, takes an indented line for a part of the one before, and a line that is longer than its buffer
+// for two; so the lines pass through here on their way to it. Of a long one, as lists of addresses are, inih gets the name
+// alone.
+class Lines {
+public:
+    Lines(FILE* in, Reader& reader) : in_(in), reader_(reader) {}
+
+    char* next(char* out, int size) {
+        if (!read_line()) return nullptr;
+        auto room = static_cast<size_t>(size) - 2;  // for the end of the line and that of the text
+        if (text_.size() > room) shorten(room);
+        std::memcpy(out, (text_ + "\n").c_str(), text_.size() + 2);
+        return out;
+    }
+    void value(const char* section, const char* name, const char* value) {
+        if (!long_value_.empty()) value = long_value_.c_str();
+        reader_.value(number_, section, name, trimmed(value ? value : ""));
+    }
+
+private:
+    static constexpr size_t longest = 1 << 16;
+
+    bool read_line() {
+        text_.clear();
+        long_value_.clear();
+        int c;
+        while ((c = std::fgetc(in_)) != EOF && c != '\n')
+            if (text_.size() <= longest) text_ += c ? static_cast<char>(c) : '?';
+        if (c == EOF && text_.empty()) return false;
+        number_++;
+        is_whole_ = text_.size() <= longest;
+        text_ = trimmed(text_);
+        return true;
+    }
+
+    void shorten(size_t room) {
+        size_t name_end = text_.find_first_of("=:");
+        bool is_comment = text_.starts_with('#') || text_.starts_with(';');
+        if (is_whole_ && !is_comment && name_end < room) {
+            long_value_ = text_.substr(name_end + 1);
+            for (const char* remark : {" ;", "\t;"})
+                long_value_.resize(std::min(long_value_.find(remark), long_value_.size()));
+            text_.resize(name_end + 1);
+            return;
+        }
+        if (!is_comment && !reader_.foreign)
+            reader_.complain(number_, "the line is longer than {} bytes, passed over", is_whole_ ? room : longest);
+        text_.clear();
+    }
+
+    FILE* in_;
+    Reader& reader_;
+    std::string text_, long_value_;
+    int number_ = 0;
+    bool is_whole_ = true;
+};
+
 std::vector<std::string> folders(std::initializer_list<const char*> variables,
                                  std::initializer_list<const char*> installed) {
     std::vector<std::string> all;
@@ -283,54 +340,13 @@ void read_config(const std::string& file, bool foreign, Config& config, std::vec
     if (!S_ISREG(about.st_mode)) throw Error(fmt::format("read {}: it is not a file", file));
 
     Reader reader{file, foreign, config, complaints, "", {}};
-    struct Lines {
-        FILE* in;
-        Reader& reader;
-        std::string text{}, long_value{};
-        int line = 0;
-    } lines{in.get(), reader};
-
-    // inih tells no line numbers, takes an indented line for a part of the one before, and a line that is longer than its
-    // buffer for two; so the lines pass through here on their way. Of a long one, as lists of addresses are, inih gets the
-    // name alone.
-    auto next_line = [](char* out, int size, void* stream) -> char* {
-        constexpr size_t longest_line = 1 << 16;
-        auto& from = *static_cast<Lines*>(stream);
-        from.text.clear();
-        from.long_value.clear();
-        int c;
-        while ((c = std::fgetc(from.in)) != EOF && c != '\n')
-            if (from.text.size() <= longest_line) from.text += c ? static_cast<char>(c) : '?';
-        if (c == EOF && from.text.empty()) return nullptr;
-        from.line++;
-        bool whole = from.text.size() <= longest_line;
-        from.text = trimmed(from.text);
-        auto room = static_cast<size_t>(size) - 2;  // for the end of the line and that of the text
-        if (from.text.size() > room) {
-            size_t name_end = from.text.find_first_of("=:");
-            bool comment = from.text.starts_with('#') || from.text.starts_with(';');
-            if (whole && !comment && name_end < room) {
-                from.long_value = from.text.substr(name_end + 1);
-                for (const char* remark : {" ;", "\t;"})
-                    from.long_value.resize(std::min(from.long_value.find(remark), from.long_value.size()));
-                from.text.resize(name_end + 1);
-            } else {
-                if (!comment && !from.reader.foreign)
-                    from.reader.complain(from.line, "the line is longer than {} bytes, passed over",
-                                         whole ? room : longest_line);
-                from.text.clear();
-            }
-        }
-        std::memcpy(out, (from.text + "\n").c_str(), from.text.size() + 2);
-        return out;
-    };
-    auto handler = [](void* user, const char* section, const char* name, const char* value) -> int {
-        auto& from = *static_cast<Lines*>(user);
-        if (!from.long_value.empty()) value = from.long_value.c_str();
-        from.reader.value(from.line, section, name, trimmed(value ? value : ""));
+    Lines lines(in.get(), reader);
+    auto next_line = [](char* out, int size, void* from) { return static_cast<Lines*>(from)->next(out, size); };
+    auto on_value = [](void* from, const char* section, const char* name, const char* value) {
+        static_cast<Lines*>(from)->value(section, name, value);
         return 1;
     };
-    int first_error = ini_parse_stream(next_line, &lines, handler, &lines);
+    int first_error = ini_parse_stream(next_line, &lines, on_value, &lines);
     if (std::ferror(in.get())) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
     if (first_error > 0)
         complaints.push_back(

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ctime>
 #include <fstream>
+#include <utility>
 #include "base/log.h"
 
 namespace {
@@ -95,6 +96,80 @@ double cpu_seconds() {
 
 std::string size_text(double bytes) { return scaled(bytes, " ") + "B"; }
 
+// Leaves the first of them, in order.
+template <class Row, class Before>
+void keep_first(std::vector<Row>& rows, Before before) {
+    auto end = rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), most_rows));
+    std::partial_sort(rows.begin(), end, rows.end(), before);
+    rows.erase(end, rows.end());
+}
+
+// The columns of bytes that an application has. Those of files and of the network each have their own: a write to a socket is
+// in both.
+class ByteColumns {
+public:
+    explicit ByteColumns(const CounterSet& counted) {
+        for (const Group& group : groups)
+            for (int c = group.first_counter; c < group.first_counter + group.counters; c++) {
+                const Meaning& meaning = meanings()[static_cast<size_t>(c)];
+                bool is_bytes = meaning.sort == In || meaning.sort == Out;
+                if (is_bytes && counted[static_cast<size_t>(c)])
+                    column_[static_cast<size_t>(c)] = find(group, last_word(meaning.action));
+            }
+    }
+    size_t size() const { return columns_.size(); }
+    const std::string& name(size_t column) const { return columns_[column].second; }
+    std::optional<size_t> of(size_t counter) const { return column_[counter]; }
+
+private:
+    size_t find(const Group& group, const std::string& name) {
+        auto at = std::find(columns_.begin(), columns_.end(), std::pair(&group, name));
+        if (at == columns_.end()) at = columns_.insert(at, {&group, name});
+        return static_cast<size_t>(at - columns_.begin());
+    }
+
+    std::vector<std::pair<const Group*, std::string>> columns_;
+    std::array<std::optional<size_t>, COUNTERS> column_;
+};
+
+struct AppRow {  // all by the second
+    std::string name;
+    double calls = 0, errors = 0;
+    std::vector<double> bytes;  // by column
+};
+
+AppRow app_row(const std::string& name, const std::array<double, COUNTERS>& rates, const ByteColumns& columns) {
+    AppRow row{.name = name.empty() ? "?" : harmless(name), .bytes = std::vector<double>(columns.size())};
+    for (size_t c = 0; c < COUNTERS; c++) {
+        Sort sort = meanings()[c].sort;
+        if (sort == Calls) row.calls += rates[c];
+        if (sort == Errors) row.errors += rates[c];
+        if (columns.of(c)) row.bytes[*columns.of(c)] += rates[c];
+    }
+    return row;
+}
+
+std::string text_of(const AppRow& row, bool errors_are_counted) {
+    std::optional<double> errors;
+    if (errors_are_counted) errors = row.errors;
+    std::string text = fmt::format("{:<19.19}{:>8}{:>8}", row.name, events_text(row.calls), events_text(errors));
+    for (double bytes : row.bytes) text += fmt::format("{:>10}", bytes_text(bytes));
+    return text;
+}
+
+std::string text_of(const Connection& c, const Watch::Update& update) {
+    bool is_inbound = c.direction == Direction::Inbound;
+    bool is_known = c.remote != Address{} && c.remote != Address::v4(0);
+    std::string service = is_inbound || is_known ? harmless(c.service) : "?";
+    service += c.protocol == IPPROTO_TCP ? "/TCP" : "/UDP";
+    return fmt::format("{:<18.18} {:<15.15}{:>10}{:>10}  {} {}", c.process.empty() ? "?" : harmless(c.process), service,
+                       bytes_text(update.rate(*c.bytes_received)), bytes_text(update.rate(*c.bytes_sent)),
+                       is_inbound ? "from" : "to",
+                       is_known     ? c.remote.text()
+                       : is_inbound ? "many"
+                                    : "?");
+}
+
 }  // namespace
 
 std::string events_text(std::optional<double> a_second) { return a_second ? scaled(*a_second, "") + "/s" : "-"; }
@@ -115,133 +190,89 @@ Watch::~Watch() {
     for (const std::string& message : messages_) fmt::print(stderr, "{}", message);
 }
 
-void Watch::show(Writer& out, const News& news) {
+void Watch::show(Writer& out, const Update& update) {
     CounterSet counted = programs_.plan().counted(config_);
+    groups_ = group_rows(update, counted);
+    totals_before_ = update.totals;
     sections_.clear();
-    show_groups(news, counted);
-    if (news.apps) sections_.push_back(busiest_apps(news, counted));
-    if (news.connections) sections_.push_back(busiest_connections(news));
+    if (update.apps) sections_.push_back(busiest_apps(update, counted));
+    if (update.connections) sections_.push_back(busiest_connections(update));
     for (Section& section : sections_)
         if (section.rows.empty()) section.rows.emplace_back("(nothing in this time)");
-    cost_ = own_cost(news.seconds);
-    totals_before_ = news.totals;
-    bool is_first = news.seconds <= 0;
-    title_ = !is_first ? fmt::format("What programs do with the Linux kernel, {:%H:%M:%S}, over {:.1f} s",
-                                     fmt::localtime(std::time(nullptr)), news.seconds)
-                       : "What programs do with the Linux kernel: counting begins";
+    cost_ = own_cost(update.seconds);
+    title_ = title(update.seconds);
     if (screen_) return draw();
-    if (is_first) return;
+    if (update.seconds <= 0) return;
     for (const Screen::Line& line : compose(SIZE_MAX))
         out << std::string_view(line.text).substr(0, line.text.find_last_not_of(' ') + 1) << "\n";
     out << "\n";
 }
 
-void Watch::show_groups(const News& news, const CounterSet& counted) {
-    groups_.clear();
-    for (const Group& group : groups) {
-        if (!config_.group_on[static_cast<size_t>(&group - groups)]) continue;
-        Rates all;
-        std::vector<std::pair<std::string, Rates>> actions;
-        for (int n = group.first_counter; n < group.first_counter + group.counters; n++) {
-            auto c = static_cast<size_t>(n);
-            const Meaning& meaning = meanings()[c];
-            if (!counted[c] || meaning.sort == None) continue;
-            double rate = news.rate(news.totals[c] - totals_before_[c]);
-            all.add(meaning.sort, rate);
-            auto action =
-                std::find_if(actions.begin(), actions.end(), [&](const auto& a) { return a.first == meaning.action; });
-            if (action == actions.end()) action = actions.insert(action, {meaning.action, {}});
-            action->second.add(meaning.sort, rate);
-        }
-        GroupRow row{row_of(group.title, all, ways_of(group, programs_.plan())), {}};
-        for (const auto& [name, rates] : actions) row.actions.push_back(row_of("  " + name, rates, ""));
-        groups_.push_back(std::move(row));
-    }
+std::string Watch::title(double seconds) {
+    if (seconds <= 0) return "What programs do with the Linux kernel: counting begins";
+    return fmt::format("What programs do with the Linux kernel, {:%H:%M:%S}, over {:.1f} s",
+                       fmt::localtime(std::time(nullptr)), seconds);
 }
 
-Watch::Section Watch::busiest_apps(const News& news, const CounterSet& counted) {
-    // Bytes of files and of the network each have a column: a write to a socket is in both.
-    struct Column {
-        const Group* group;
-        std::string name;
-        bool operator==(const Column&) const = default;
-    };
-    std::vector<Column> columns;
-    std::array<size_t, COUNTERS> column_of{};
+std::vector<Watch::GroupRow> Watch::group_rows(const Update& update, const CounterSet& counted) const {
+    std::vector<GroupRow> rows;
     for (const Group& group : groups)
-        for (int n = group.first_counter; n < group.first_counter + group.counters; n++) {
-            auto c = static_cast<size_t>(n);
-            const Meaning& meaning = meanings()[c];
-            if (!counted[c] || (meaning.sort != In && meaning.sort != Out)) continue;
-            Column column{&group, last_word(meaning.action)};
-            auto at = std::find(columns.begin(), columns.end(), column);
-            column_of[c] = static_cast<size_t>(at - columns.begin());
-            if (at == columns.end()) columns.push_back(std::move(column));
-        }
+        if (config_.group_on[static_cast<size_t>(&group - groups)]) rows.push_back(group_row(group, update, counted));
+    return rows;
+}
 
-    struct Row {
-        std::string name;
-        double calls = 0, errors = 0;
-        std::vector<double> bytes;
-    };
-    std::vector<Row> rows;
-    apps_before_.resize(news.apps->size());
-    for (size_t i = 0; i < news.apps->size(); i++) {
-        const Member& app = (*news.apps)[i];
-        Row row{.name = harmless(app.name), .bytes = std::vector<double>(columns.size())};
-        for (size_t c = 0; c < COUNTERS; c++) {
-            double rate = news.rate(app.totals[c] - apps_before_[i][c]);
-            switch (counted[c] ? meanings()[c].sort : None) {
-                case Calls: row.calls += rate; break;
-                case Errors: row.errors += rate; break;
-                case In:
-                case Out: row.bytes[column_of[c]] += rate; break;
-                case None: break;
-            }
-        }
-        apps_before_[i] = app.totals;
-        if (row.calls + row.errors > 0) rows.push_back(std::move(row));
+Watch::GroupRow Watch::group_row(const Group& group, const Update& update, const CounterSet& counted) const {
+    Rates all;
+    std::vector<std::pair<std::string, Rates>> actions;
+    for (int n = group.first_counter; n < group.first_counter + group.counters; n++) {
+        auto c = static_cast<size_t>(n);
+        const Meaning& meaning = meanings()[c];
+        if (!counted[c] || meaning.sort == None) continue;
+        double rate = update.rate(update.totals[c] - totals_before_[c]);
+        all.add(meaning.sort, rate);
+        auto action = std::find_if(actions.begin(), actions.end(), [&](auto& a) { return a.first == meaning.action; });
+        if (action == actions.end()) action = actions.insert(action, {meaning.action, {}});
+        action->second.add(meaning.sort, rate);
     }
-    size_t shown = std::min(rows.size(), most_rows);
-    std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(shown), rows.end(),
-                      [](const Row& a, const Row& b) { return a.calls > b.calls; });
-    rows.resize(shown);
+    GroupRow row{row_of(group.title, all, ways_of(group, programs_.plan())), {}};
+    for (const auto& [name, rates] : actions) row.actions.push_back(row_of("  " + name, rates, ""));
+    return row;
+}
+
+Watch::Section Watch::busiest_apps(const Update& update, const CounterSet& counted) {
+    const ByteColumns columns(counted);
+    std::vector<AppRow> rows;
+    auto add = [&](const std::string& name, const Counters& now, const Counters& before) {
+        std::array<double, COUNTERS> rates{};
+        for (size_t c = 0; c < COUNTERS; c++)
+            if (counted[c]) rates[c] = update.rate(now[c] - before[c]);
+        AppRow row = app_row(name, rates, columns);
+        if (row.calls + row.errors > 0) rows.push_back(std::move(row));
+    };
+    apps_before_.resize(update.apps->size());
+    for (size_t i = 1; i < apps_before_.size(); i++) {
+        const Member& app = (*update.apps)[i];
+        add(app.name, app.totals, std::exchange(apps_before_[i], app.totals));
+    }
+    for (const auto& [name, counts] : update.ungrouped) add(name, counts, {});
+    keep_first(rows, [](const AppRow& a, const AppRow& b) { return a.calls > b.calls; });
 
     Section section{fmt::format("{:<19}{:>8}{:>8}", "Top applications", "calls", "errors"), {}};
-    for (const auto& [group, name] : columns) section.heading += fmt::format("{:>10}", name);
-    for (const Row& row : rows) {
-        std::string text = fmt::format("{:<19.19}{:>8}{:>8}", row.name, events_text(row.calls),
-                                       config_.returns() ? events_text(row.errors) : "-");
-        for (double bytes : row.bytes) text += fmt::format("{:>10}", bytes_text(bytes));
-        section.rows.push_back(std::move(text));
-    }
+    for (size_t i = 0; i < columns.size(); i++) section.heading += fmt::format("{:>10}", columns.name(i));
+    for (const AppRow& row : rows) section.rows.push_back(text_of(row, config_.returns()));
     return section;
 }
 
-Watch::Section Watch::busiest_connections(const News& news) {
+Watch::Section Watch::busiest_connections(const Update& update) {
     auto bytes_of = [](const Connection* c) { return *c->bytes_sent + *c->bytes_received; };
-    std::vector<const Connection*> busiest;
-    for (const Connection& c : *news.connections)
-        if (bytes_of(&c)) busiest.push_back(&c);
-    size_t shown = std::min(busiest.size(), most_rows);
-    std::partial_sort(busiest.begin(), busiest.begin() + static_cast<std::ptrdiff_t>(shown), busiest.end(),
-                      [&](auto* a, auto* b) { return bytes_of(a) > bytes_of(b); });
-    busiest.resize(shown);
+    std::vector<const Connection*> rows;
+    for (const Connection& c : *update.connections)
+        if (bytes_of(&c)) rows.push_back(&c);
+    keep_first(rows, [&](auto* a, auto* b) { return bytes_of(a) > bytes_of(b); });
 
     Section section{
         fmt::format("{:<19}{:<15}{:>10}{:>10}  {}", "Top connections", "service", "receive", "send", "with"), {}};
-    for (const Connection* c : busiest) {
-        bool inbound = c->direction == Direction::Inbound,
-             is_known = c->remote != Address{} && c->remote != Address::v4(0);
-        std::string service = inbound || is_known ? harmless(c->service) : "?";
-        service += c->protocol == IPPROTO_TCP ? "/TCP" : "/UDP";
-        section.rows.push_back(fmt::format(
-            "{:<18.18} {:<15.15}{:>10}{:>10}  {} {}", c->process.empty() ? "?" : harmless(c->process), service,
-            bytes_text(news.rate(*c->bytes_received)), bytes_text(news.rate(*c->bytes_sent)), inbound ? "from" : "to",
-            is_known  ? c->remote.text()
-            : inbound ? "many"
-                      : "?"));
-    }
+    for (const Connection* c : rows) section.rows.push_back(text_of(*c, update));
     return section;
 }
 
@@ -262,30 +293,36 @@ Watch::Lines Watch::compose(size_t rows) const {
     size_t room = rows > taken ? rows - taken : 0;
     size_t each = sections_.empty() ? 0 : std::min(room / sections_.size(), most_rows + 2);
     if (each < 3) each = 0;  // a blank, a heading, and nothing
-    room -= each * sections_.size();
 
     Lines lines{{title_, Style::Title}};
     lines.push_back({fmt::format("{:<19}{:>8}{:>8}{:>10}{:>10}    {}", "Whole system", "calls", "errors", "bytes in",
                                  "bytes out", "counted by"),
                      Style::Heading});
+    compose_groups(lines, room - each * sections_.size());
+    if (each) compose_sections(lines, each - 2);
+    lines.push_back({cost_, Style::Faint});
+    return lines;
+}
+
+void Watch::compose_groups(Lines& lines, size_t room) const {
     for (const GroupRow& group : groups_) {
         lines.push_back({group.text});
         if (room < group.actions.size()) continue;
         room -= group.actions.size();
-        for (const std::string& action : group.actions) lines.push_back({action, Style::Faint});
+        for (const std::string& action : group.actions) lines.push_back({action, Screen::Style::Faint});
     }
+}
+
+void Watch::compose_sections(Lines& lines, size_t rows_of_each) const {
     for (const Section& section : sections_) {
-        if (!each) break;
         lines.push_back({});
-        lines.push_back({section.heading, Style::Heading});
-        for (size_t i = 0; i < each - 2; i++)
+        lines.push_back({section.heading, Screen::Style::Heading});
+        for (size_t i = 0; i < rows_of_each; i++)
             if (i < section.rows.size())
                 lines.push_back({section.rows[i]});
             else if (screen_)
                 lines.push_back({});
     }
-    lines.push_back({cost_, Style::Faint});
-    return lines;
 }
 
 void Watch::draw() {

@@ -12,6 +12,7 @@
 #include "netdata/member.h"
 #include "netdata/writer.h"
 #include "watch/screen.h"
+#include "who/counts_by_name.h"
 
 // In units that are short to read: 1.2k/s, 12.3 MB/s; "-" for what is not counted.
 std::string events_text(std::optional<double> a_second);
@@ -24,15 +25,16 @@ public:
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    struct News {
-        double seconds;                  // since the last one; 0: this is the first, from which it is counted
-        const Counters& totals;          // of the whole system; they never fall
-        const std::deque<Member>* apps;  // null: they are not told apart
+    struct Update {
+        double seconds;                            // since the last one; 0: this is the first, from which it is counted
+        const Counters& totals;                    // of the whole system; they never fall
+        const std::deque<Member>* apps = nullptr;  // the first is what is in no group; null: they are not told apart
+        std::vector<CountsByName::Row> ungrouped{};  // what that one has gained since the last update, by process names
         std::optional<std::vector<Connection>> connections{};  // those that moved something, and how much; or not known
 
         double rate(uint64_t n) const { return seconds > 0 ? static_cast<double>(n) / seconds : 0; }
     };
-    void show(Writer& out, const News& news);  // `out` gets it where there is no screen
+    void show(Writer& out, const Update& update);  // `out` gets it where there is no screen
 
     bool has_screen() const { return screen_ != nullptr; }
     void resize();
@@ -49,11 +51,15 @@ private:
         std::vector<std::string> actions;  // what its counters say, each alone
     };
 
-    void show_groups(const News& news, const CounterSet& counted);
-    Section busiest_apps(const News& news, const CounterSet& counted);
-    static Section busiest_connections(const News& news);
+    static std::string title(double seconds);
+    std::vector<GroupRow> group_rows(const Update& update, const CounterSet& counted) const;
+    GroupRow group_row(const Group& group, const Update& update, const CounterSet& counted) const;
+    Section busiest_apps(const Update& update, const CounterSet& counted);
+    static Section busiest_connections(const Update& update);
     std::string own_cost(double seconds);
     Lines compose(size_t rows) const;
+    void compose_groups(Lines& lines, size_t room) const;
+    void compose_sections(Lines& lines, size_t rows_of_each) const;
     void draw();
 
     const Programs& programs_;

@@ -1,11 +1,17 @@
 #include "who/app_rules.h"
 #include <sys/stat.h>
+#include <unistd.h>
 #include <algorithm>
 #include <climits>
 #include <deque>
 #include <fstream>
+#include <sstream>
 #include "base/error.h"
+#include "base/log.h"
 #include "base/patterns.h"
+#include "guard/privileges.h"
+
+extern "C" const char stock_app_rules[], stock_app_rules_end[];  // conf.d/ebpf_apps_groups.conf
 
 void Searcher::add(std::string_view pattern, int rule) { patterns_.emplace_back(pattern, rule); }
 
@@ -112,45 +118,46 @@ size_t AppRules::app(std::string name) {
 
 void AppRules::read(const std::string& file, std::vector<std::string>& complaints) {
     struct stat about;
-    if (stat(file.c_str(), &about)) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
+    check(stat(file.c_str(), &about), "read {}", file);
     if (!S_ISREG(about.st_mode))
         throw Error(fmt::format("read {}: it is not a file", file));  // a pipe would not let us go
     if (about.st_size > longest_file) throw Error(fmt::format("read {}: it is larger than 1 MiB", file));
     std::ifstream in(file);
-    if (!in) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
+    if (!in) check(-1, "read {}", file);
+    read_lines(in, file, complaints);
+    if (in.bad()) check(-1, "read {}", file);
+}
+
+void AppRules::read_built_in(std::vector<std::string>& complaints) {
+    std::istringstream in(std::string(stock_app_rules, stock_app_rules_end));
+    read_lines(in, built_in, complaints);
+}
+
+void AppRules::read_lines(std::istream& in, const std::string& source, std::vector<std::string>& complaints) {
+    source_ = source;
     int number = 0;
+    auto complain = [&](const char* what) {
+        complaints.push_back(fmt::format("{}:{}: {}; the line is passed over", source, number, what));
+    };
     for (std::string line; std::getline(in, line);) {
         number++;
-        auto complain = [&](const char* what) {
-            complaints.push_back(fmt::format("{}:{}: {}; the line is passed over", file, number, what));
-        };
-        std::vector<std::string> words;
-        if (!split(line, words)) {
-            complain("a quote is opened and not closed");
-            continue;
-        }
-        if (words.empty()) continue;
-        bool hidden = take_marks(words[0]);
-        words.erase(std::remove_if(words.begin() + 1, words.end(), [](const std::string& w) { return w.empty(); }),
-                    words.end());
-        if (words[0].empty()) {
-            complain("the group has no name");
-            continue;
-        }
-        if (words.size() == 1) {
-            complain("the group has no process: write `group: process process`");
-            continue;
-        }
-        size_t group = app(words[0]);
-        apps_[group].hidden |= hidden;
-        for (size_t i = 1; i < words.size(); i++)
-            if (!rule(words[i], group)) {
-                complain("all `*text*` together are longer than 32 KiB");
-                break;
-            }
+        read_line(line, complain);
     }
-    if (in.bad()) throw Error(fmt::format("read {}: {}", file, std::strerror(errno)), errno);
     in_command_.compile();
+}
+
+void AppRules::read_line(const std::string& line, const std::function<void(const char*)>& complain) {
+    std::vector<std::string> words;
+    if (!split(line, words)) return complain("a quote is opened and not closed");
+    if (words.empty()) return;
+    bool hidden = take_marks(words[0]);
+    if (words[0].empty()) return complain("the group has no name");
+    words.erase(std::remove(words.begin() + 1, words.end(), ""), words.end());
+    if (words.size() == 1) return complain("the group has no process: write `group: process process`");
+    size_t group = app(words[0]);
+    apps_[group].hidden |= hidden;
+    for (size_t i = 1; i < words.size(); i++)
+        if (!rule(words[i], group)) return complain("all `*text*` together are longer than 32 KiB");
 }
 
 bool AppRules::rule(const std::string& text, size_t app) {
@@ -202,6 +209,8 @@ size_t AppRules::match(std::string_view comm, std::string_view command) const {
     return first == INT_MAX ? 0 : app_of_rule_[static_cast<size_t>(first)];
 }
 
+namespace {
+
 std::string find_app_rules(const std::vector<std::string>& user_folders,
                            const std::vector<std::string>& stock_folders) {
     for (const auto* folders : {&user_folders, &stock_folders})
@@ -209,4 +218,24 @@ std::string find_app_rules(const std::vector<std::string>& user_folders,
             for (const std::string& folder : *folders)
                 if (std::string path = folder + "/" + name; access(path.c_str(), F_OK) == 0) return path;
     return "";
+}
+
+}  // namespace
+
+AppRules load_app_rules(const std::vector<std::string>& user_folders, const std::vector<std::string>& stock_folders) {
+    OwnRights own_rights;
+    AppRules rules;
+    std::vector<std::string> complaints;
+    std::string file = find_app_rules(user_folders, stock_folders);
+    try {
+        if (file.empty())
+            rules.read_built_in(complaints);
+        else
+            rules.read(file, complaints);
+    } catch (const Error& e) {
+        rules = {};
+        complaints.push_back(fmt::format("{}: every process counts for `other`", e.what()));
+    }
+    log_complaints(complaints);
+    return rules;
 }

@@ -2,6 +2,8 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,6 +39,10 @@ public:
     // Reads one file. A rule with an error is told in `complaints` with file and line, the others stand. Throws if it cannot
     // be read.
     void read(const std::string& file, std::vector<std::string>& complaints);
+    void read_built_in(std::vector<std::string>& complaints);  // conf.d/ebpf_apps_groups.conf, as it was at build time
+
+    static constexpr char built_in[] = "the built-in rules";
+    const std::string& source() const { return source_; }  // the file, or built_in; "" if nothing was read
 
     // The application of a process by its name (the first 15 bytes, as the kernel keeps it) and its command line; the
     // first rule that matches decides. 0 if none does.
@@ -52,9 +58,12 @@ private:
     };
     using ByText = std::unordered_map<std::string, int>;
 
+    void read_lines(std::istream& in, const std::string& source, std::vector<std::string>& complaints);
+    void read_line(const std::string& line, const std::function<void(const char*)>& complain);
     bool rule(const std::string& text, size_t app);  // false: there is no room for it
     size_t app(std::string name);
 
+    std::string source_;
     std::vector<App> apps_;
     std::unordered_map<std::string, size_t> by_name_;
     std::vector<size_t> app_of_rule_;
@@ -65,5 +74,6 @@ private:
     std::vector<Wild> wild_comms_, wild_commands_;
 };
 
-// The user's apps_groups.conf, else the agent's stock one, else ebpf_apps_groups.conf, which is ours; "" if there is none.
-std::string find_app_rules(const std::vector<std::string>& user_folders, const std::vector<std::string>& stock_folders);
+// The rules of the user's apps_groups.conf, else of the agent's stock one, else of ebpf_apps_groups.conf, which is ours, else
+// those that are built in. Reads with the user's own rights, and logs what is wrong; no rules if the file cannot be read.
+AppRules load_app_rules(const std::vector<std::string>& user_folders, const std::vector<std::string>& stock_folders);

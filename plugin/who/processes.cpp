@@ -303,6 +303,15 @@ void Processes::count_process(uint32_t process, int counter, uint64_t n) {
     counts_[process][static_cast<size_t>(counter)] += n;
 }
 
+void Processes::count_ungrouped(uint32_t process, int counter, uint64_t n) {
+    ungrouped_->add(process ? processes_[process].comm : "(no process)", counter, n);
+}
+
+std::vector<CountsByName::Row> Processes::take_ungrouped() {
+    if (!ungrouped_) ungrouped_.emplace();
+    return ungrouped_->take();
+}
+
 std::optional<Processes::Row> Processes::row(uint32_t tgid) const {
     static const Counters nothing{};
     uint32_t index = find(tgid);

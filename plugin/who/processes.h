@@ -7,6 +7,7 @@
 #include "bpf/slots.h"
 #include "who/app_rules.h"
 #include "who/cgroups.h"
+#include "who/counts_by_name.h"
 
 struct Process {
     uint32_t tgid = 0, parent = 0;
@@ -25,13 +26,15 @@ public:
     // What slots ask and tell, see Slots::Listener. A parent counts as older than its children, so its slot comes first.
     Owner owner(const slot& s);
     void counted(Owner who, int counter, uint64_t n) {
-        apps_[app_of_[who.process]].totals[static_cast<size_t>(counter)] += n;
+        uint32_t app = app_of_[who.process];
+        apps_[app].totals[static_cast<size_t>(counter)] += n;
         if (who.cgroup) {
             Member& cgroup = (*cgroups_)[who.cgroup];
             cgroup.totals[static_cast<size_t>(counter)] += n;
             cgroup.stirred = true;  // by a thread perhaps, whose process is in another one
         }
         if (tracked_) count_process(who.process, counter, n);
+        if (ungrouped_ && !app) count_ungrouped(who.process, counter, n);
     }
     void freed(Owner who, const slot& s);
     void folded(bool sweep);  // the fold is over: those that were gone by the last one are forgotten
@@ -60,6 +63,10 @@ public:
     std::string cgroup_name(const Process& process) const { return cgroups_ ? (*cgroups_)[process.cgroup].name : ""; }
     std::optional<unsigned> user(const Process& process) const;  // nothing if it is gone
 
+    // What is in no group, by the names that its processes had when they were found to have done it: all that `other` has
+    // gained since the call before. The first call finds nothing; from then on it is gathered.
+    std::vector<CountsByName::Row> take_ungrouped();
+
     std::deque<Member>& apps() { return apps_; }  // the first is `other`
     size_t count() const { return by_tgid_.size(); }
 
@@ -76,6 +83,7 @@ private:
     void gain(Member& member);
     void leave(uint32_t index);
     void count_process(uint32_t process, int counter, uint64_t n);
+    void count_ungrouped(uint32_t process, int counter, uint64_t n);
     void set_rules(AppRules rules);
     std::string command_line(uint32_t tgid) const;
 
@@ -92,5 +100,6 @@ private:
     std::unordered_map<uint64_t, std::string> commands_;  // by `since` of the slot; until that is folded
     std::unordered_map<uint32_t, Counters> counts_;
     bool tracked_ = false;
+    std::optional<CountsByName> ungrouped_;
     size_t check_next_ = 1;
 };

@@ -159,7 +159,7 @@ setup_file() {
     opens=$(grown apps.file_open renamed)
     finish
     same "opens under the new rules" "$(made "${alpha}1" 1)" "$opens"
-    grep -q 'have been read again' err
+    grep -q 'have been read again: .*user/apps_groups.conf$' err
 }
 
 @test "a move between cgroups: what was before it stays with the old one" {
@@ -198,16 +198,19 @@ setup_file() {
     not grep -qE '^CHART (apps|app|services|cgroup_|systemd_)' out
 }
 
-@test "without Netdata's file our own groups, with it Netdata's; without any, one line says so" {
+@test "without Netdata's file our own groups, with it Netdata's; without any, those that are built in" {
     "$plugin" --once >out 2>err
-    grep -q 'WARNING: there is neither apps_groups.conf nor ebpf_apps_groups.conf' err
-    cp "$BATS_TEST_DIRNAME/../../conf.d/ebpf_apps_groups.conf" stock
-    "$plugin" --once >out 2>err
+    grep -q 'INFO: .*applications by the built-in rules$' err
     not grep -q apps_groups err
     grep -q "^DIMENSION 'shells' 'shells' " out
+    echo "ours: bash bats*" >stock/ebpf_apps_groups.conf
+    "$plugin" --once >out 2>err
+    grep -q 'INFO: read .*stock/ebpf_apps_groups.conf$' err
+    not grep -q "'shells'" out
+    grep -q "^DIMENSION 'ours' 'ours' " out
     echo "theirs: bash bats*" >stock/apps_groups.conf
     "$plugin" --once >out 2>err
-    not grep -q "'shells'" out
+    not grep -q "'ours'" out
     grep -q "^DIMENSION 'theirs' 'theirs' " out
 }
 

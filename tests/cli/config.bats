@@ -82,6 +82,27 @@ charted() { "$plugin" 1 --once 2>err | grep -oE '^CHART ebpf\.(io|file_descripto
     not grep -q '^CHART ebpf.file_error ' out
 }
 
+says() { # PATTERN [ARGUMENTS…]: one line at the start names what was read
+    "$plugin" 1 --once "${@:2}" >out 2>err
+    [[ $(grep -cE 'INFO: .*(read |built-in|found)' err) == 1 ]]
+    grep -qE "INFO: $1\$" err
+}
+
+@test "the start says which files were read" {
+    says "read $PWD/user/ebpf.conf; applications by the built-in rules"
+    says "read $PWD/user/ebpf.conf" --global
+    echo "a: b" >user/apps_groups.conf
+    says "read $PWD/user/ebpf.conf and $PWD/user/apps_groups.conf"
+    mv user/ebpf.conf other
+    says "read $PWD/user/apps_groups.conf; no ebpf.conf found: the defaults stand"
+    says "read other and $PWD/user/apps_groups.conf" --config other
+    says "read $PWD/user/apps_groups.conf" --config missing
+    rm user/apps_groups.conf
+    says "no ebpf.conf found: the defaults stand; applications by the built-in rules"
+    mkdir user/apps_groups.conf
+    says "no ebpf.conf found: the defaults stand"
+}
+
 @test "a configuration from hell" {
     head -c 20000 /dev/urandom >user/ebpf.conf
     "$plugin" 1 --once >out 2>err

@@ -17,7 +17,7 @@ one() {
             # What is not drawn, and would be without the fault, has been said to be missing.
             local lost
             lost=$(comm -23 whole <(grep -o '^CHART ebpf[^ ]* \|^CHART filesystem[^ ]* ' "$folder/out" | sort))
-            [[ -z $lost ]] || grep -q 'is not counted: ' "$folder/err" || echo "without a word: $lost"
+            [[ -z $lost ]] || grep -q 'not counted: ' "$folder/err" || echo "without a word: $lost"
         else
             [[ $(tail -1 "$folder/out") == DISABLE ]] || echo "neither values nor DISABLE"
             [[ $(grep -c ' ERROR: ' "$folder/err") == 1 ]] || echo "not one line says why"

@@ -96,10 +96,29 @@ load helpers
 @test "a way that this kernel has not got: what is left is counted, and each loss is told" {
     "$plugin" 1 --once --attach trampoline >out 2>err
     if ! grep -q 'trampoline' <("$plugin" --plan --attach trampoline | grep '^vfs_read '); then
-        grep -q 'vfs_read is not counted: ' err
+        grep -qE 'vfs_read(, .*)? (is|are) not counted: ' err
         not grep -q '^CHART ebpf.io ' out
     fi
     grep -q '^CHART ebpf.exit ' out
+}
+
+@test "what is not counted for one reason is told in one line" {
+    local ways
+    for ways in auto trampoline syscalls; do
+        "$plugin" 1 --once --attach $ways >out 2>err
+        # Each hook that has no way, with its reason as --plan has it.
+        "$plugin" --plan --attach $ways | awk '$2 == "-"' >missing
+        while read -r hook _ why; do
+            grep 'WARNING: .*not counted: ' err | grep -F -- "$why" | grep -qw -- "$hook"
+        done <missing
+        sort -k 3 <missing | awk '{ $1 = ""; print }' | uniq >reasons
+        if grep -q 'INFO: counting: .* by syscalls' err; then
+            [[ $(grep -c 'WARNING: .*not counted' err) == 1 ]]
+            grep 'not counted' err | grep -q 'end of each system call is, which makes every call'
+        else
+            [[ $(grep -c 'WARNING: .*not counted' err) == $(wc -l <reasons) ]]
+        fi
+    done
 }
 
 @test "at a terminal it says what it does and how to end it" {

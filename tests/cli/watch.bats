@@ -59,6 +59,49 @@ PYTHON
     grep -E "^Network: TCP, UDP +[0-9.]+k?/s +- +[0-9.]+ MB/s +[0-9.]+ MB/s " screen
 }
 
+# The calls of that row of applications in all updates together, of the file screens; three digits of them are true.
+calls_of() {
+    awk -v name="$1" '
+        function number(text) {
+            sub("/s", "", text)
+            return text * (text ~ /k$/ ? 1e3 : text ~ /M$/ ? 1e6 : 1)
+        }
+        /^What programs do/ { seconds = $(NF - 1) }
+        /^Top|^Whole/ { in_apps = /^Top app/ }
+        in_apps && substr($0, 1, 19) ~ "^" name " *$" { sum += seconds * number(substr($0, 20, 8)) }
+        !in_apps && /^(File|Processes|Network)/ && name == "system" { sum += seconds * number(substr($0, 20, 8)) }
+        in_apps && /\/s/ && name == "apps" { sum += seconds * number(substr($0, 20, 8)) }
+        END { print int(sum) }' screens
+}
+
+@test "what no rule names is shown by the names of its processes, also of those that have long ended" {
+    echo "opener: opener_$$" >user/apps_groups.conf
+    ln -s /bin/cat "brief_$$"
+    ln -s /bin/cat $'od\e[31md\n'
+    local files=() updates
+    for _ in {1..100}; do files+=(/etc/hostname); done
+    "$plugin" 1 --watch --ticks 60 >screens 2>err 3>&- &
+    worker=$!
+    for _ in {1..200}; do ! grep -q ^Top screens || break; sleep 0.05; done
+    for _ in {1..20}; do "./brief_$$" "${files[@]}" >/dev/null; done
+    $'./od\e[31md\n' "${files[@]}" >/dev/null
+    updates=$(grep -c ^What screens)
+    for _ in {1..200}; do (($(grep -c ^What screens) < updates + 3)) || break; sleep 0.05; done
+    kill "$worker"
+    wait "$worker"
+    worker=
+    cat screens
+    # For each file it is opened, read, written and closed: 20 times 400, and what a start takes.
+    local brief apps system
+    brief=$(calls_of "brief_$$") apps=$(calls_of apps) system=$(calls_of system)
+    echo "$brief calls of brief, $apps of the applications, $system of the system"
+    ((brief > 7600 && brief < 13000))
+    (($(calls_of 'od_[[]31md_') > 380))
+    # Nothing is shown twice.
+    ((apps < system * 11 / 10))
+    not grep -qE $'^other |[\e\r]' screens
+}
+
 @test "only the groups that are named are shown" {
     "$plugin" 1 --watch --once --process 2>err | cat >screen
     grep -q '^Processes, threads ' screen

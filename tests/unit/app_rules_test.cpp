@@ -84,12 +84,43 @@ TEST_F(Rules, NameTheLineThatIsWrongAndKeepTheOthers) {
     EXPECT_EQ(app("z"), "c");
 }
 
-TEST_F(Rules, AreTheUsersThenTheAgentsThenOurs) {
+TEST_F(Rules, AreTheUsersThenTheAgentsThenOursThenThoseBuiltIn) {
     const std::vector<std::string> user{folder / "user"}, stock{folder / "stock", folder / "more"};
-    EXPECT_EQ(find_app_rules(user, stock), "");
+    EXPECT_EQ(load_app_rules(user, stock).source(), "the built-in rules");
     for (const char* file : {"more/ebpf_apps_groups.conf", "more/apps_groups.conf", "stock/apps_groups.conf",
-                             "user/ebpf_apps_groups.conf", "user/apps_groups.conf"})
-        EXPECT_EQ(find_app_rules(user, stock), folder.write(file, "a: b\n"));
+                             "user/ebpf_apps_groups.conf", "user/apps_groups.conf"}) {
+        std::string path = folder.write(file, "a: b\n");
+        rules = load_app_rules(user, stock);
+        EXPECT_EQ(rules.source(), path);
+        EXPECT_EQ(app("b"), "a");
+        EXPECT_EQ(app("nginx"), "other") << "a file leaves nothing of the built-in ones";
+    }
+}
+
+TEST_F(Rules, AreNoneWhereTheFileCannotBeRead) {
+    folder.write("user/apps_groups.conf/x", "");
+    testing::internal::CaptureStderr();
+    rules = load_app_rules({folder / "user"}, {});
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                testing::HasSubstr("user/apps_groups.conf: it is not a file: every process counts for `other`"));
+    EXPECT_EQ(rules.source(), "");
+    EXPECT_EQ(app("nginx"), "other");
+}
+
+TEST_F(Rules, ThatAreBuiltInAreTheStockFile) {
+    AppRules file;
+    file.read(STOCK_APP_RULES, complaints);
+    rules.read_built_in(complaints);
+    EXPECT_EQ(complaints, std::vector<std::string>());
+    auto names = [](const AppRules& of) {
+        std::vector<std::string> all;
+        for (const AppRules::App& each : of.apps()) all.push_back(each.name);
+        return all;
+    };
+    EXPECT_EQ(names(rules), names(file));
+    EXPECT_GT(rules.apps().size(), 50u);
+    EXPECT_EQ(app("nginx"), "web");
+    EXPECT_EQ(app("busybox"), "shells") << "the last rule but two";
 }
 
 // Our stock file: a process made for each rule is taken by none of those before it, and the rule takes it.

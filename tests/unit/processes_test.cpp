@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include "scratch_folder.h"
 
 namespace {
@@ -202,6 +203,39 @@ TEST_F(Lives, HaveTheNameOfAThreadWhereProcHidesTheirOwn) {
     processes("a: x\n");
     EXPECT_EQ(app_of(make(11, 10, "x")), "a");
     EXPECT_EQ(app_of(make(12, 10, "y")), "a");
+}
+
+// As --watch shows it. Each tells what has come since the one before.
+TEST_F(Lives, OfNoGroupAreToldByTheNamesThatTheyHad) {
+    using Names = std::map<std::string, uint64_t>;
+    auto names = [this] {
+        Names by_name;
+        for (const auto& [name, counts] : all->take_ungrouped()) by_name[name] += counts[reads];
+        return by_name;
+    };
+    processes("a: x\n");
+    EXPECT_EQ(count({}), "other");
+    EXPECT_EQ(names(), Names()) << "nobody has asked yet";
+
+    slot s = make(10, 10, "bash", LIFE_BORN, 1);
+    EXPECT_EQ(app_of(s), "other");
+    Owner before_exec = last;
+    slot executed = make(10, 10, "brief", LIFE_EXECUTED, 1);
+    EXPECT_EQ(app_of(executed), "other");
+    EXPECT_EQ(count(last), "other");
+    EXPECT_EQ(count(before_exec), "other") << "what it did before its exec, folded late";
+    ends(last, executed);
+    for (int i = 0; i < 4; i++) all->folded(false);
+    EXPECT_EQ(all->count(), 0u) << "the process is forgotten, what it did is not";
+    EXPECT_EQ(app_of(make(11, 11, "brief", LIFE_BORN, 1)), "other");
+    EXPECT_EQ(app_of(make(12, 12, "x", LIFE_BORN, 1)), "a");
+    EXPECT_EQ(count({}), "other");
+    EXPECT_EQ(names(), (Names{{"bash", 2}, {"brief", 3}, {"(no process)", 1}}));
+
+    EXPECT_EQ(app_of(make(11, 11, "x")), "a") << "it has renamed itself: into a group";
+    EXPECT_EQ(app_of(make(11, 11, "y")), "other");
+    EXPECT_EQ(names(), (Names{{"y", 1}}));
+    EXPECT_EQ(names(), Names());
 }
 
 TEST_F(Lives, LeaveNothingBehind) {
