@@ -25,7 +25,8 @@ enum { GROUPS(GROUP_ID) GROUP_COUNT };
 GROUPS(HOOK_TABLE)
 
 #define GROUP_ROW(group, module, title) \
-    {#group, module, title, group##_hook_table, group##_charts, group##_shares, group##_base, group##_counters, group##_hook_base, \
+    {#group, module, title, group##_hook_table, group##_places, group##_charts, group##_member_charts, \
+     group##_base, group##_counters, group##_hook_base,                                              \
      TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK))},
 inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
 #endif

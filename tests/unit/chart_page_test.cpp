@@ -119,8 +119,8 @@ std::vector<PrintedChart> system_charts(ChartNames names) {
 
 std::vector<PrintedChart> charts_of(Audience audience, ChartNames names) {
     std::deque<Member> members;
-    if (audience != Audience::Apps) members.push_back({.name = "rest"});
-    members.push_back({.name = "NAME", .processes = 1, .service = audience == Audience::Services});
+    if (audience != Audience::Apps) members.push_back({{.name = "rest"}});
+    members.push_back({{.name = "NAME"}, audience == Audience::Services, 1});
     Config config = named(names);
     return printed([&](Writer& out) {
         ShareCharts(audience, all_counters(), config, 1, false, CounterSet{}, members).update(out, 0, 1, Counters{});
@@ -194,7 +194,7 @@ std::string system_section() {
     for (const Group& group : groups)
         for (const Chart& chart : group.charts) {
             text += row(classic.at(at), current.at(at), false, [&](size_t d) {
-                const Dimension& dimension = chart.dimensions[d];
+                const Dimension& dimension = chart.dimensions.begin()[d];
                 return counter(group, dimension.counter) +
                        (dimension.minus < 0 ? "" : " less " + counter(group, dimension.minus));
             });
@@ -210,10 +210,10 @@ std::string share_section(const char* title, const char* about, Audience audienc
     auto classic = charts_of(audience, ChartNames::Classic), current = charts_of(audience, ChartNames::Current);
     size_t at = 0;
     for (const Group& group : groups)
-        for (const Share& share : group.shares) {
+        for (const MemberChart& chart : group.member_charts) {
             text += row(classic.at(at), current.at(at), true, [&](size_t) {
-                return counter(group, share.counter) +
-                       (share.and_also < 0 ? "" : " and " + counter(group, share.and_also));
+                return counter(group, chart.counter) +
+                       (chart.details.and_also < 0 ? "" : " and " + counter(group, chart.details.and_also));
             });
             at++;
         }
