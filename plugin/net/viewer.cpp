@@ -2,7 +2,22 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <algorithm>
+#include <span>
 #include <utility>
+
+enum ViewerSum { BytesSent, BytesReceived, PacketsSent, PacketsReceived, Retransmits };
+struct ViewerDimension {
+    const char* end;  // of the id and the name
+    ViewerSum sum;
+    int multiplier = 1;
+};
+struct ViewerChart {
+    const char *id, *title;
+    Units units;
+    int priority;
+    bool inbound;
+    std::span<const ViewerDimension> dimensions;  // of each line
+};
 
 namespace {
 
@@ -11,52 +26,17 @@ constexpr size_t most_names = 4096;
 constexpr size_t most_hidden_lines = 20'000;        // destinations that have been shown, above which they are forgotten
 constexpr int64_t patience_for_names = 3 * second;  // with `hostnames`, none is shown before its name is known
 
-enum Sum { BytesSent, BytesReceived, PacketsSent, PacketsReceived, Retransmits };
-struct ViewerDimension {
-    const char* end;  // of the id and the name
-    Sum sum;
-    int multiplier = 1;
-};
+constexpr ViewerDimension bytes[] = {{"_sent", BytesSent, -1}, {"_recv", BytesReceived}};
+constexpr ViewerDimension packets[] = {{"_sent", PacketsSent, -1}, {"_recv", PacketsReceived}};
+constexpr ViewerDimension retransmits[] = {{"", Retransmits}};
+constexpr Units as_packets{{"packets"}, {"packets"}};
 
-}  // namespace
-
-struct ViewerChart {
-    const char *id, *title;
-    Units units;
-    int priority;
-    bool inbound;
-    std::initializer_list<ViewerDimension> dimensions;  // of each line
-};
-
-namespace {
-
-constexpr Units packets{{"packets"}, {"packets"}};
 constexpr ViewerChart rows_of_charts[] = {
-    {"outbound_bytes",
-     "Outbound connections (bytes).",
-     units::bytes,
-     21080,
-     false,
-     {{"_sent", BytesSent, -1}, {"_recv", BytesReceived}}},
-    {"outbound_packets",
-     "Outbound connections (packets)",
-     packets,
-     21082,
-     false,
-     {{"_sent", PacketsSent, -1}, {"_recv", PacketsReceived}}},
-    {"outbound_retransmit", "Retransmitted packets", units::calls, 21083, false, {{"", Retransmits}}},
-    {"inbound_bytes",
-     "Inbound connections (bytes)",
-     units::bytes,
-     21084,
-     true,
-     {{"_sent", BytesSent, -1}, {"_recv", BytesReceived}}},
-    {"inbound_packets",
-     "Inbound connections (packets)",
-     packets,
-     21085,
-     true,
-     {{"_sent", PacketsSent, -1}, {"_recv", PacketsReceived}}},
+    {"outbound_bytes", "Outbound connections (bytes).", units::bytes, 21080, false, bytes},
+    {"outbound_packets", "Outbound connections (packets)", as_packets, 21082, false, packets},
+    {"outbound_retransmit", "Retransmitted packets", units::calls, 21083, false, retransmits},
+    {"inbound_bytes", "Inbound connections (bytes)", units::bytes, 21084, true, bytes},
+    {"inbound_packets", "Inbound connections (packets)", as_packets, 21085, true, packets},
 };
 
 bool is_nowhere(const Address& address) { return address == Address{} || address == Address::v4(0); }
@@ -83,15 +63,14 @@ NetViewer::NetViewer(const Config& config, int update_every, size_t rows, const 
                               .priority = row.priority,
                               .module = "socket",
                               .update_every = update_every};
-        std::string begin = chart.begin();
-        directions_[row.inbound].charts.push_back({row, std::move(chart), std::move(begin)});
+        directions_[row.inbound].charts.push_back({row, chart, chart.begin()});
     }
-    for (bool inbound : {false, true}) {
-        Line& other = directions_[inbound].other;
-        other.name = inbound ? "other:ALL" : "other:ALL:other";
-        other.key.inbound = inbound;
-        publish(other);
-        other.fresh = false;
+    directions_[false].other.name = "other:ALL:other";
+    directions_[true].other.name = "other:ALL";
+    for (Direction& direction : directions_) {
+        direction.series.publish(direction.other, direction.other.name, longest_name);
+        direction.other.fresh = false;
+        direction.shown.push_back(&direction.other);
     }
 }
 
@@ -163,8 +142,7 @@ void NetViewer::publish(Line& line) {
     Direction& direction = direction_of(line);
     if (line.shown || line.refused) return;
     if (direction.series.is_full()) return line.leave_to(direction.other);  // others had their names earlier
-    if (names_ && line.active_at && !line.key.inbound && filter_.asks_hosts() && !line.named &&
-        now_ - line.began < patience_for_names)
+    if (names_ && !line.key.inbound && filter_.asks_hosts() && !line.named && now_ - line.began < patience_for_names)
         return;
     direction.series.publish(line, line.name, longest_name);
     direction.shown.push_back(&line);

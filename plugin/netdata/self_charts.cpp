@@ -10,7 +10,7 @@ struct SelfFacts {
     const TableUse& connections;
     const Programs::Statistics& statistics;
     const Cost& cost;
-    int64_t duration, late;
+    uint64_t duration, late;  // of the last update, microseconds
 };
 
 namespace {
@@ -25,63 +25,49 @@ uint64_t milliseconds(double share) { return static_cast<uint64_t>(share * 1e6);
 
 constexpr bool total = false;  // no level
 
+// clang-format off
 constexpr SelfChart rows[] = {
-    {"ebpf_programs",
-     "Programs attached to the kernel, by way of attaching, and hooks without one",
-     {"programs"},
-     {{"tracepoint", "programs attached to tracepoints", attached<Way::Tracepoint>},
-      {"trampoline", "by fentry and fexit", attached<Way::Trampoline>},
-      {"kprobe_multi", "by kprobe.multi", attached<Way::ProbeMulti>},
-      {"kprobe", "by kprobe and kretprobe", attached<Way::Probe>},
-      {"syscalls", "at the end of each system call", attached<Way::Syscalls>},
-      {"missing", "hooks that could not be attached, wholly or in part; the log says why",
-       [](F f) { return f.missing; }}}},
-    {"ebpf_events",
-     "Events counted outside the slots, and runs that the kernel skipped",
-     {"events/s"},
-     {{"late", "events of threads that had ended already; counted", [](F f) { return f.slots.late(); }, total},
-      {"overflowed", "events of threads for which there was no slot; counted by process, more slowly",
-       [](F f) { return f.slots.overflowed(); }, total},
-      {"missed",
-       "runs that the kernel skipped because the program was preempted; calls that are known to be "
-       "missing are added to the system's",
-       [](F f) { return f.statistics.missed_runs; }, total},
-      {"results_lost", "calls whose return a kprobe did not see; they lack their bytes or error",
-       [](F f) { return f.slots.lost_results(); }, total}}},
-    {"ebpf_slots",
-     "Slots for threads",
-     {"slots"},
-     {{"used", "slots that belong to a thread, or wait to be freed", [](F f) { return f.slots.used(); }},
-      {"all", "slots there are: `pid table size`", [](F f) { return f.slots.count(); }}}},
-    {"ebpf_connections",
-     "Rows for connections; events and ends of connections that found none",
-     {"connections"},
-     {{"used", "rows that belong to a connection, or wait to be freed", [](F f) { return f.connections.used; }},
-      {"all", "rows there are: `connection table size`", [](F f) { return f.connections.all; }},
-      {"unnoted", "events of connections that found no row", [](F f) { return f.connections.unnoted; }, total},
-      {"lost", "connections without a row whose end could not be told either: their bytes are missing",
-       [](F f) { return f.connections.lost; }, total}},
+    {"ebpf_programs", "Programs attached to the kernel, by way of attaching, and hooks without one", {"programs"}, {
+        {"tracepoint", "programs attached to tracepoints", attached<Way::Tracepoint>},
+        {"trampoline", "by fentry and fexit", attached<Way::Trampoline>},
+        {"kprobe_multi", "by kprobe.multi", attached<Way::ProbeMulti>},
+        {"kprobe", "by kprobe and kretprobe", attached<Way::Probe>},
+        {"syscalls", "at the end of each system call", attached<Way::Syscalls>},
+        {"missing", "hooks that could not be attached, wholly or in part; the log says why",
+         [](F f) { return f.missing; }}}},
+    {"ebpf_events", "Events counted outside the slots, and runs that the kernel skipped", {"events/s"}, {
+        {"late", "events of threads that had ended already; counted", [](F f) { return f.slots.late(); }, total},
+        {"overflowed", "events of threads for which there was no slot; counted by process, more slowly",
+         [](F f) { return f.slots.overflowed(); }, total},
+        {"missed", "runs that the kernel skipped because the program was preempted; calls that are known to be missing "
+                   "are added to the system's", [](F f) { return f.statistics.missed_runs; }, total},
+        {"results_lost", "calls whose return a kprobe did not see; they lack their bytes or error",
+         [](F f) { return f.slots.lost_results(); }, total}}},
+    {"ebpf_slots", "Slots for threads", {"slots"}, {
+        {"used", "slots that belong to a thread, or wait to be freed", [](F f) { return f.slots.used(); }},
+        {"all", "slots there are: `pid table size`", [](F f) { return f.slots.count(); }}}},
+    {"ebpf_connections", "Rows for connections; events and ends of connections that found none", {"connections"}, {
+        {"used", "rows that belong to a connection, or wait to be freed", [](F f) { return f.connections.used; }},
+        {"all", "rows there are: `connection table size`", [](F f) { return f.connections.all; }},
+        {"unnoted", "events of connections that found no row", [](F f) { return f.connections.unnoted; }, total},
+        {"lost", "connections without a row whose end could not be told either: their bytes are missing",
+         [](F f) { return f.connections.lost; }, total}},
      [](const Config& config) { return config.group_on[socket_group]; }},
-    {"ebpf_tick",
-     "Duration of an update, and how late it began",
-     {"microseconds"},
-     {{"duration", "how long the last update took", [](F f) { return static_cast<uint64_t>(f.duration); }},
-      {"late", "how long after its time it began", [](F f) { return static_cast<uint64_t>(f.late); }}}},
-    {"ebpf_memory",
-     "Memory of the eBPF maps and of the plugin",
-     {"bytes"},
-     {{"maps", "memory of the eBPF maps, in the kernel", [](F f) { return f.cost.map_bytes; }},
-      {"plugin", "memory of the plugin, without what it shares: the maps, the code of libraries",
-       [](F f) { return f.cost.plugin_bytes; }}}},
-    {"ebpf_run_time",
-     "Processor time of the programs in the kernel and of the plugin",
-     {"milliseconds/s", 1, 1000},
-     {{"programs", "time that the kernel spent in our programs, measured for one update in ten",
-       [](F f) { return milliseconds(f.cost.programs); }},
-      {"plugin", "time that the plugin spent, since it was last measured",
-       [](F f) { return milliseconds(f.cost.plugin); }}},
+    {"ebpf_tick", "Duration of an update, and how late it began", {"microseconds"}, {
+        {"duration", "how long the last update took", [](F f) { return f.duration; }},
+        {"late", "how long after its time it began", [](F f) { return f.late; }}}},
+    {"ebpf_memory", "Memory of the eBPF maps and of the plugin", {"bytes"}, {
+        {"maps", "memory of the eBPF maps, in the kernel", [](F f) { return f.cost.map_bytes; }},
+        {"plugin", "memory of the plugin, without what it shares: the maps, the code of libraries",
+         [](F f) { return f.cost.plugin_bytes; }}}},
+    {"ebpf_run_time", "Processor time of the programs in the kernel and of the plugin", {"milliseconds/s", 1, 1000}, {
+        {"programs", "time that the kernel spent in our programs, measured for one update in ten",
+         [](F f) { return milliseconds(f.cost.programs); }},
+        {"plugin", "time that the plugin spent, since it was last measured",
+         [](F f) { return milliseconds(f.cost.plugin); }}},
      [](const Config& config) { return config.run_time; }},
 };
+// clang-format on
 
 bool is_shown(const SelfChart& chart, const Config& config) { return !chart.condition || chart.condition(config); }
 
@@ -130,9 +116,14 @@ void SelfCharts::measured() {
 }
 
 void SelfCharts::update(Writer& out, const Slots& slots, const TableUse& connections, int64_t elapsed) {
-    SelfFacts facts{
-        attached_, programs_.plan().missing.size(), slots, connections, meter_.statistics(), meter_.cost(), duration_,
-        late_};
+    SelfFacts facts{.attached = attached_,
+                    .missing = programs_.plan().missing.size(),
+                    .slots = slots,
+                    .connections = connections,
+                    .statistics = meter_.statistics(),
+                    .cost = meter_.cost(),
+                    .duration = static_cast<uint64_t>(duration_),
+                    .late = static_cast<uint64_t>(late_)};
     for (const SelfChart& chart : rows) {
         if (!is_shown(chart, config_)) continue;
         out << "BEGIN netdata." << chart.id;
