@@ -25,40 +25,59 @@ const Dimension& dimension_of(const Group& group, int counter) {
     throw std::logic_error("a counter without a chart");
 }
 
-// The id lacks the member, where each has a chart of its own.
-ChartDefinition definition_of(const Group& group, const MemberChart& row, Audience audience, bool classic) {
-    const MemberChartDetails& details = row.details;
+std::string cgroup_title(const MemberChart& row) { return or_else(row.details.cgroup_title, row.title); }
+
+ChartDefinition classic_apps_chart(const Group& group, const MemberChart& row, const Units& units) {
     const Places& places = group.places;
+    bool calls = units.classic.name == std::string_view(units::calls.classic.name), late = row.details.late;
+    std::string id = fmt::format("apps.{}", row.id);
+    return {.id = id,
+            .title = row.title,
+            .unit = late    ? units.current
+                    : calls ? places.apps_calls
+                            : units.classic,
+            .family = late ? places.app.family : places.apps.family,
+            .context = id,
+            .priority = places.apps.priority + or_else(row.details.apps_at, row.at)};
+}
+
+ChartDefinition app_chart(const Group& group, const MemberChart& row, const Units& units) {
+    std::string title = cgroup_title(row);
+    return {.id = row.app_id,
+            .title = or_else(row.details.app_title, title + (title.ends_with('.') ? "" : ".")),
+            .unit = units.current,
+            .family = group.places.app.family,
+            .context = fmt::format("app.{}", row.app_id),
+            .priority = group.places.app.priority + row.at};
+}
+
+ChartDefinition cgroup_chart(const Group& group, const MemberChart& row, const Units& units, bool classic) {
+    return {.id = or_else(row.details.cgroup_id, row.id),
+            .title = cgroup_title(row),
+            .unit = units.current,
+            .family = fmt::format("{}{}", group.places.cgroup.family, classic ? " (eBPF)" : ""),
+            .context = fmt::format("cgroup.{}", row.context),
+            .priority = 40000 + group.places.cgroup.priority + or_else(row.details.cgroup_at, row.at)};
+}
+
+ChartDefinition service_chart(const Group& group, const MemberChart& row, const Units& units, bool classic) {
+    const Places& places = group.places;
+    bool other = classic && places.classic_service_priority;
+    return {.id = (classic ? "services." : "") + or_else(row.details.cgroup_id, row.id),
+            .title = cgroup_title(row),
+            .unit = units.current,
+            .family = places.service.family,
+            .context = fmt::format("{}.{}", classic ? "services" : "systemd.service", row.context),
+            .priority = (other ? places.classic_service_priority : places.service.priority) +
+                        or_else(row.details.cgroup_at, row.at)};
+}
+
+// Where each has a chart of its own, the id lacks the member.
+ChartDefinition definition_of(const Group& group, const MemberChart& row, Audience audience, bool classic) {
     const Units& units = units_of(group, row.details.units, row.counter);
-    std::string cgroup_title = or_else(details.cgroup_title, row.title);
-    ChartDefinition chart{.unit = units.current, .type = "stacked", .module = group.module};
-    if (audience == Audience::Apps && classic) {
-        bool calls = units.classic.name == std::string_view(units::calls.classic.name);
-        chart.id = chart.context = fmt::format("apps.{}", row.id);
-        chart.title = row.title;
-        if (!details.late) chart.unit = calls ? places.apps_calls : units.classic;
-        chart.family = details.late ? places.app.family : places.apps.family;
-        chart.priority = places.apps.priority + or_else(details.apps_at, row.at);
-    } else if (audience == Audience::Apps) {
-        chart.id = row.app_id;
-        chart.context = fmt::format("app.{}", row.app_id);
-        chart.title = or_else(details.app_title, cgroup_title + (cgroup_title.ends_with('.') ? "" : "."));
-        chart.family = places.app.family;
-        chart.priority = places.app.priority + row.at;
-    } else {
-        bool service = audience == Audience::Services;
-        const Place& place = service ? places.service : places.cgroup;
-        int first = service && classic && places.classic_service_priority ? places.classic_service_priority
-                                                                          : place.priority + (service ? 0 : 40000);
-        const char* type = !service ? "cgroup" : classic ? "services" : "systemd.service";
-        chart.id = (service && classic ? "services." : "") + or_else(details.cgroup_id, row.id);
-        chart.context = fmt::format("{}.{}", type, row.context);
-        chart.title = cgroup_title;
-        chart.family = fmt::format("{}{}", place.family, classic && !service ? " (eBPF)" : "");
-        chart.priority = first + or_else(details.cgroup_at, row.at);
-        if (!service) chart.type = "line";
-    }
-    return chart;
+    if (audience == Audience::Containers) return cgroup_chart(group, row, units, classic);
+    if (audience == Audience::Services) return service_chart(group, row, units, classic);
+    return classic ? classic_apps_chart(group, row, units) : app_chart(group, row, units);
 }
 
 }  // namespace
@@ -76,6 +95,8 @@ ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Con
             column.counter = group.first_counter + row.counter;
             column.and_also = row.details.and_also < 0 ? -1 : group.first_counter + row.details.and_also;
             if (!column.is_in(counted)) continue;
+            column.definition.type = audience == Audience::Containers ? "line" : "stacked";
+            column.definition.module = group.module;
             column.definition.update_every = update_every;
             if (labels && by_syscalls[static_cast<size_t>(column.counter)])
                 column.definition.labels = {{"source", "syscalls"}};
