@@ -53,36 +53,71 @@ struct Dimension {
     int minus = -1;                    // if set, the dimension is a level: counter - minus
 };
 
-struct Face {  // of a chart, in one naming
-    const char* id = nullptr;
-    const char* title = nullptr;
-    const char* units = nullptr;
-    const char* family = nullptr;
-    int priority = 0;
-    int multiplier = 1, divisor = 1;  // what makes the counters into the units
+// What values are called, and what makes the counters into them.
+struct Unit {
+    const char* name = nullptr;
+    int multiplier = 1, divisor = 1;
 };
-#define KILOBITS 8, 1000
+struct Units {
+    Unit classic, current;
+    const char* dimension = "";  // of an application's or a service's own chart
+};
+namespace units {
+inline constexpr Units calls{{"calls"}, {"calls/s"}, "calls"};
+inline constexpr Units bytes{{"bytes/s"}, {"bytes/s"}, "bytes"};
+inline constexpr Units bits{{"bytes/s"}, {"kilobits/s", 8, 1000}, "bandwidth"};
+inline constexpr Units connections{{"connections/s"}, {"connections/s"}, "connections"};
+inline constexpr Units difference{{"difference"}, {"difference"}};
+}
 
+// Where the charts of a group stand: their family, which is the submenu, and the priority of the first.
+struct Place {
+    const char* family;
+    int priority;
+};
+struct Places {
+    Place classic, current;                  // of the whole system
+    Place apps, app;                         // of applications, in the classic and in the current naming
+    Place cgroup, service;                   // of containers and of services, in both
+    int classic_service_priority = 0;        // where it is another than the current
+    Unit apps_calls = units::calls.classic;  // of calls, in the classic charts of applications
+};
+
+// A chart of the whole system. The details are what most rows leave out.
+struct ChartDetails {
+    Units units{};              // left out: the first counter's name says
+    int classic_at = -1;        // its place in the classic naming, where that is another
+    const char* type = "line";  // or stacked, area, heatmap
+};
 struct Chart {
-    Face classic;
-    Face current{};  // left out where the chart has one name only
-    Dimension dimensions[4]{};  // as many as have an id
+    const char* id;
+    const char* classic_id;  // null: it came with the current naming, and is the same in both
+    const char* title;
+    int at;                  // its place among those of the group
+    std::initializer_list<Dimension> dimensions;
+    ChartDetails details{};
 };
 
-// A counter as it is shown for each application, container and service, whose names make the ids complete.
-struct Share {
-    int counter;
+// A counter as it is charted for each member: an application, a container or a service, whose name makes the ids complete.
+struct MemberChartDetails {
     int and_also = -1;                      // a second counter, added; or what stands in for the first
-    Face apps{};                            // classic: one chart "apps.<id>" with a dimension an application
-    Face app{};                             // current: a chart "app.<application>_<id>" each
-    const char* app_dimension = "calls";    // of that
-    Face cgroup{};                          // "<container>.<id>"; with services the same but for the context
-    const char* context = nullptr;          // what follows "cgroup.", "services." and "systemd.service."
-    const char* dimension_id = nullptr;     // of a container's chart
-    const char* dimension_name = nullptr;
-    const char* service_dimension = "calls";
-    int service_priority = 0, classic_service_priority = 0;
-    const char* service_family = nullptr;   // where it is not the container's
+    Units units{};                          // left out: the counter's name says
+    bool late = false;                      // the classic chart of applications has the current one's unit and family
+    const char* app_title = nullptr;        // left out: that of containers, with a full stop
+    const char* app_dimension = nullptr;    // left out: the units say
+    const char* cgroup_title = nullptr;     // of containers and services, where it is another
+    const char* cgroup_id = nullptr;        // likewise
+    const char* dimension_id = nullptr;     // of a container's chart; left out: that of the system's with this counter
+    int apps_at = -1, cgroup_at = -1;       // places that are others
+};
+struct MemberChart {
+    int counter;
+    const char* id;       // "apps.<id>", "services.<id>", "cgroup_<container>.<id>", "systemd_<service>.<id>"
+    const char* title;
+    const char* app_id;   // in the current naming, "app.<application>_<id>"
+    const char* context;  // what follows "cgroup.", "services." and "systemd.service."
+    int at;               // its place among those of the group
+    MemberChartDetails details{};
 };
 
 struct Group {
@@ -90,8 +125,9 @@ struct Group {
     const char* module;  // as the agent shows it
     const char* title;   // as a person is told
     std::span<const Hook> hooks;
+    const Places& places;
     std::span<const Chart> charts;
-    std::span<const Share> shares;
+    std::span<const MemberChart> member_charts;
     int first_counter, counters;  // numbered over all groups
     int first_hook;               // likewise
     const char* counter_names;    // "vfs_read_calls, vfs_read_errors, …", in the order of their numbers

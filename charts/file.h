@@ -13,51 +13,22 @@ DECLARE_COUNTERS(file);
 #ifdef __cplusplus
 #include "chart.h"
 
+inline constexpr Places file_places{
+    .classic = {"File", 21000}, .current = {"file_access", 2195}, .apps = {"ebpf syscall", 20061}, .app = {"fds", 20220},
+    .cgroup = {"file_access", 5400}, .service = {"file_access", 20270}, .classic_service_priority = 20061};
+
 inline constexpr Chart file_charts[] = {
-    {.classic = {"ebpf.file_descriptor", "Open and close calls", "calls", "File", 21000},
-     .current = {"filesystem.file_descriptor", "Open and close calls", "calls/s", "file_access", 2195},
-     .dimensions = {{"do_sys_open", "open", file_open_calls}, {"__close_fd", "close", file_close_calls}}},
-    {.classic = {"ebpf.file_error", "Open fails", "calls", "File", 21001},
-     .current = {"filesystem.file_error", "Open fails", "calls/s", "file_access", 2196},
-     .dimensions = {{"do_sys_open", "open", file_open_errors}, {"__close_fd", "close", file_close_errors}}},
+    {"filesystem.file_descriptor", "ebpf.file_descriptor", "Open and close calls", 0,
+     {{"do_sys_open", "open", file_open_calls}, {"__close_fd", "close", file_close_calls}}},
+    {"filesystem.file_error", "ebpf.file_error", "Open fails", 1,
+     {{"do_sys_open", "open", file_open_errors}, {"__close_fd", "close", file_close_errors}}},
 };
 
-inline constexpr Share file_shares[] = {
-    {.counter = file_open_calls,
-     .apps = {"file_open", "Number of open files", "calls", "ebpf syscall", 20061},
-     .app = {"ebpf_file_open", "Number of open files", "calls/s", "fds", 20220},
-     .cgroup = {"file_open", "Number of open files", "calls/s", "file_access", 5400},
-     .context = "fd_open",
-     .dimension_id = "do_sys_open",
-     .dimension_name = "open",
-     .service_priority = 20270,
-     .classic_service_priority = 20061},
-    {.counter = file_open_errors,
-     .apps = {"file_open_error", "Fails to open files", "calls", "ebpf syscall", 20062},
-     .app = {"ebpf_file_open_error", "Fails to open files.", "calls/s", "fds", 20221},
-     .cgroup = {"file_open_error", "Fails to open files", "calls/s", "file_access", 5401},
-     .context = "fd_open_error",
-     .dimension_id = "do_sys_open",
-     .dimension_name = "open",
-     .service_priority = 20271,
-     .classic_service_priority = 20062},
-    {.counter = file_close_calls,
-     .apps = {"file_closed", "Files closed", "calls", "ebpf syscall", 20063},
-     .app = {"ebpf_file_closed", "Files closed.", "calls/s", "fds", 20222},
-     .cgroup = {"file_closed", "Files closed", "calls/s", "file_access", 5402},
-     .context = "fd_close",
-     .dimension_id = "__close_fd",
-     .dimension_name = "close",
-     .service_priority = 20272,
-     .classic_service_priority = 20063},
-    {.counter = file_close_errors,
-     .apps = {"file_close_error", "Fails to close files", "calls", "ebpf syscall", 20064},
-     .app = {"ebpf_file_close_error", "Fails to close files.", "calls/s", "fds", 20223},
-     .cgroup = {"file_close_error", "Fails to close files", "calls/s", "file_access", 5403},
-     .context = "fd_close_error",
-     .dimension_id = "__close_fd",
-     .dimension_name = "close",
-     .service_priority = 20273,
-     .classic_service_priority = 20064},
+inline constexpr MemberChart file_member_charts[] = {
+    {file_open_calls, "file_open", "Number of open files", "ebpf_file_open", "fd_open", 0,
+     {.app_title = "Number of open files"}},
+    {file_open_errors, "file_open_error", "Fails to open files", "ebpf_file_open_error", "fd_open_error", 1},
+    {file_close_calls, "file_closed", "Files closed", "ebpf_file_closed", "fd_close", 2},
+    {file_close_errors, "file_close_error", "Fails to close files", "ebpf_file_close_error", "fd_close_error", 3},
 };
 #endif

@@ -24,10 +24,18 @@ enum { GROUPS(GROUP_ID) GROUP_COUNT };
 #define HOOK_TABLE(group, ...) inline constexpr Hook group##_hook_table[] = {HOOK_ROWS(group)};
 GROUPS(HOOK_TABLE)
 
-#define GROUP_ROW(group, module_, title_, ...) \
-    {.name = #group, .module = module_, .title = title_, .hooks = group##_hook_table, .charts = group##_charts, .shares = group##_shares, \
-     .first_counter = group##_base, .counters = group##_counters, .first_hook = group##_hook_base, \
-     .counter_names = \
-     TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK)) __VA_OPT__(,) __VA_ARGS__},
+#define GROUP_ROW(group, module_, title_, ...)                                                       \
+    {.name = #group,                                                                                 \
+     .module = module_,                                                                              \
+     .title = title_,                                                                                \
+     .hooks = group##_hook_table,                                                                    \
+     .places = group##_places,                                                                       \
+     .charts = group##_charts,                                                                       \
+     .member_charts = group##_member_charts,                                                         \
+     .first_counter = group##_base,                                                                  \
+     .counters = group##_counters,                                                                   \
+     .first_hook = group##_hook_base,                                                                \
+     .counter_names = TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK))        \
+         __VA_OPT__(, ) __VA_ARGS__},
 inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
 #endif

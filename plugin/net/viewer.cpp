@@ -2,12 +2,21 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <algorithm>
+#include <span>
 #include <utility>
 
+enum ViewerSum { BytesSent, BytesReceived, PacketsSent, PacketsReceived, Retransmits };
+struct ViewerDimension {
+    const char* end;  // of the id and the name
+    ViewerSum sum;
+    int multiplier = 1;
+};
 struct ViewerChart {
-    const char *id, *title, *classic_units, *current_units;
+    const char *id, *title;
+    Units units;
     int priority;
-    bool inbound, retransmits;
+    bool inbound;
+    std::span<const ViewerDimension> dimensions;  // of each line
 };
 
 namespace {
@@ -17,51 +26,51 @@ constexpr size_t most_names = 4096;
 constexpr size_t most_hidden_lines = 20'000;        // destinations that have been shown, above which they are forgotten
 constexpr int64_t patience_for_names = 3 * second;  // with `hostnames`, none is shown before its name is known
 
-constexpr ViewerChart charts[] = {
-    {"outbound_bytes", "Outbound connections (bytes).", "bytes/s", "bytes/s", 21080, false, false},
-    {"outbound_packets", "Outbound connections (packets)", "packets", "packets", 21082, false, false},
-    {"outbound_retransmit", "Retransmitted packets", "calls", "calls/s", 21083, false, true},
-    {"inbound_bytes", "Inbound connections (bytes)", "bytes/s", "bytes/s", 21084, true, false},
-    {"inbound_packets", "Inbound connections (packets)", "packets", "packets", 21085, true, false},
+constexpr ViewerDimension bytes[] = {{"_sent", BytesSent, -1}, {"_recv", BytesReceived}};
+constexpr ViewerDimension packets[] = {{"_sent", PacketsSent, -1}, {"_recv", PacketsReceived}};
+constexpr ViewerDimension retransmits[] = {{"", Retransmits}};
+constexpr Units as_packets{{"packets"}, {"packets"}};
+
+constexpr ViewerChart rows_of_charts[] = {
+    {"outbound_bytes", "Outbound connections (bytes).", units::bytes, 21080, false, bytes},
+    {"outbound_packets", "Outbound connections (packets)", as_packets, 21082, false, packets},
+    {"outbound_retransmit", "Retransmitted packets", units::calls, 21083, false, retransmits},
+    {"inbound_bytes", "Inbound connections (bytes)", units::bytes, 21084, true, bytes},
+    {"inbound_packets", "Inbound connections (packets)", as_packets, 21085, true, packets},
 };
-bool counts_bytes(const ViewerChart& chart) { return std::string_view(chart.id).ends_with("bytes"); }
 
 bool is_nowhere(const Address& address) { return address == Address{} || address == Address::v4(0); }
 
 }  // namespace
 
-template <class Counts>
-NetViewer::Sums& NetViewer::Sums::operator+=(const Counts& n) {
-    bytes_sent += n.bytes_sent;
-    bytes_received += n.bytes_received;
-    packets_sent += n.packets_sent;
-    packets_received += n.packets_received;
-    retransmits += n.retransmits;
-    return *this;
-}
-
-NetViewer::Sums NetViewer::Sums::operator-(const Sums& n) const {
-    return {bytes_sent - n.bytes_sent, bytes_received - n.bytes_received, packets_sent - n.packets_sent,
-            packets_received - n.packets_received, retransmits - n.retransmits};
-}
-
 NetViewer::NetViewer(const Config& config, int update_every, size_t rows, const FoundSockets& found,
                      const ServiceNames& services, std::vector<std::string>& complaints)
-    : update_every_(update_every),
-      most_lines_(config.most_dimensions / 2),
-      obsolete_after_(config.obsolete_after * second),
-      classic_(config.chart_names == ChartNames::Classic),
+    : obsolete_after_(config.obsolete_after * second),
       found_(found),
       services_(services),
       filter_(config.ports, config.ips, config.hostnames, config.resolve_hosts, services_, complaints),
+      directions_{{.series = SeriesSet<Line>(config.most_dimensions / 2 + 1)},  // `other` is one of them
+                  {.series = SeriesSet<Line>(config.most_dimensions / 2 + 1)}},
       line_of_row_(rows) {
     if (config.resolve_hosts) names_ = std::make_unique<HostNames>(most_names);
-    other_[false].id = "other:ALL:other";
-    other_[true].id = "other:ALL";
-    other_[true].key.inbound = true;
-    for (Line& other : other_) {
-        other.shown = true;
-        shown_[other.key.inbound].push_back(&other);
+    for (const ViewerChart& row : rows_of_charts) {
+        ChartDefinition chart{.id = fmt::format("ebpf.{}", row.id),
+                              .title = row.title,
+                              .unit = config.chart_names == ChartNames::Classic ? row.units.classic : row.units.current,
+                              .family = "Network connections",
+                              .context = fmt::format("'ebpf.{}'", row.id),
+                              .type = "stacked",
+                              .priority = row.priority,
+                              .module = "socket",
+                              .update_every = update_every};
+        directions_[row.inbound].charts.push_back({row, chart, chart.begin()});
+    }
+    directions_[false].other.name = "other:ALL:other";
+    directions_[true].other.name = "other:ALL";
+    for (Direction& direction : directions_) {
+        direction.series.publish(direction.other, direction.other.name, longest_name);
+        direction.other.fresh = false;
+        direction.shown.push_back(&direction.other);
     }
 }
 
@@ -85,22 +94,22 @@ NetViewer::Line* NetViewer::find_line(const connection& c) {
     if (!key.inbound) {
         key.port = c.remote_port;
         key.remote = address_of(c.remote);
-        if (is_nowhere(key.remote)) return &other_[false];  // nobody tells us where this socket sends to
+        if (is_nowhere(key.remote)) return &directions_[false].other;  // nobody tells us where this socket sends to
     }
     if (!is_wanted(key, c)) return &unwanted_;
-    std::string id = text_of(key, nullptr);
-    if (auto known = lines_.find(id); known != lines_.end()) {
+    Direction& direction = directions_[key.inbound];
+    std::string name = text_of(key, nullptr);
+    if (auto known = lines_.find(name); known != lines_.end()) {
         Line& line = *known->second;
         if (line.refused) return &unwanted_;
-        if (line.shown || shown_[key.inbound].size() <= most_lines_) return &line;
-        return &other_[key.inbound];
+        return line.shown || !direction.series.is_full() ? &line : &direction.other;
     }
-    if (shown_[key.inbound].size() > most_lines_) return &other_[key.inbound];
+    if (direction.series.is_full()) return &direction.other;
     auto line = std::make_unique<Line>();
-    line->id = id;
+    line->name = name;
     line->key = key;
     line->began = now_;
-    return (lines_[id] = std::move(line)).get();
+    return (lines_[name] = std::move(line)).get();
 }
 
 NetViewer::Line* NetViewer::line_of(uint32_t row, const connection& c) {
@@ -116,41 +125,43 @@ NetViewer::Line* NetViewer::line_of(uint32_t row, const connection& c) {
 void NetViewer::moved(uint32_t row, const connection& c, const Traffic& n) {
     Line& line = *line_of(row, c);
     if (&line == &unwanted_) return;
-    line.sums += n;
-    line.changed = now_;
-    if (!line.shown) show(line);
+    line.totals[BytesSent] += n.bytes_sent;
+    line.totals[BytesReceived] += n.bytes_received;
+    line.totals[PacketsSent] += n.packets_sent;
+    line.totals[PacketsReceived] += n.packets_received;
+    line.totals[Retransmits] += n.retransmits;
+    line.active_at = now_;
+    if (!line.shown) publish(line);
 }
 
 void NetViewer::freed(uint32_t row) {
     if (Line* line = std::exchange(line_of_row_[row], nullptr)) line->rows--;
 }
 
-void NetViewer::show(Line& line) {
+void NetViewer::publish(Line& line) {
+    Direction& direction = direction_of(line);
     if (line.shown || line.refused) return;
-    if (shown_[line.key.inbound].size() > most_lines_) {  // others had their names earlier
-        other_[line.key.inbound].sums += line.sums - line.sent;
-        line.sums = line.sent;
-        return;
-    }
+    if (direction.series.is_full()) return line.leave_to(direction.other);  // others had their names earlier
     if (names_ && !line.key.inbound && filter_.asks_hosts() && !line.named && now_ - line.began < patience_for_names)
         return;
-    line.shown = line.fresh = true;
-    shown_[line.key.inbound].push_back(&line);
-    changed_[line.key.inbound] = true;
+    direction.series.publish(line, line.name, longest_name);
+    direction.shown.push_back(&line);
+    direction.changed = true;
 }
 
 void NetViewer::retire(Writer& out, Line& line) {
-    std::erase(shown_[line.key.inbound], &line);
-    line.shown = false;
-    for (const ViewerChart& chart : charts) {
-        if (chart.inbound != line.key.inbound) continue;
-        define_chart(out, chart);
-        define_line(out, chart, line, " obsolete");
+    Direction& direction = direction_of(line);
+    for (const Chart& chart : direction.charts) {
+        chart.definition.define(out);
+        define_line(out, chart, line, true);
     }
+    std::erase(direction.shown, &line);
+    direction.series.retire(line);
 }
 
 void NetViewer::retire(Writer& out) const {
-    for (const ViewerChart& chart : charts) define_chart(out, chart, "'obsolete'");
+    for (const Direction& direction : directions_)
+        for (const Chart& chart : direction.charts) chart.definition.obsolete(out);
 }
 
 // Its name may come at any time, and may be one that is not to be shown.
@@ -159,63 +170,28 @@ void NetViewer::hear_name(Writer& out, Line& line) {
     const std::string* host = names_->name(line.key.remote);
     if (host) {
         if (filter_.host(*host)) {
-            changed_[false] |= line.shown;
+            directions_[false].changed |= line.shown;
         } else {
             line.refused = true;
             if (line.shown) retire(out, line);
         }
         line.named = true;
     }
-    if (!line.shown && line.changed) show(line);
+    if (!line.shown && line.active_at) publish(line);
 }
 
-void NetViewer::define_chart(Writer& out, const ViewerChart& chart, const char* options) const {
-    out << fmt::format(
-        "CHART ebpf.{0} '' '{1}' '{2}' 'Network connections' 'ebpf.{0}' stacked {3} {4} {5} "
-        "ebpf.plugin socket\n",
-        chart.id, chart.title, classic_ ? chart.classic_units : chart.current_units, chart.priority, update_every_,
-        options);
-}
-
-void NetViewer::define_line(Writer& out, const ViewerChart& chart, const Line& line, const char* options) const {
+void NetViewer::define_line(Writer& out, const Chart& chart, const Line& line, bool obsolete) const {
     const std::string* host = line.named && names_ ? names_->name(line.key.remote) : nullptr;
-    std::string name = host ? harmless(text_of(line.key, host)) : line.id;
-    if (chart.retransmits)
-        out << fmt::format("DIMENSION '{}' '{}' incremental 1 1{}\n", line.id, name, options);
-    else
-        out << fmt::format(
-            "DIMENSION '{0}_sent' '{1}_sent' incremental -1 1{2}\n"
-            "DIMENSION '{0}_recv' '{1}_recv' incremental 1 1{2}\n",
-            line.id, name, options);
+    std::string name = host ? harmless(text_of(line.key, host)) : line.name;
+    for (const ViewerDimension& d : chart.row.dimensions)
+        chart.definition.dimension(out, fmt::format("'{}{}'", line.id, d.end), fmt::format("'{}{}'", name, d.end),
+                                   {.multiplier = d.multiplier, .obsolete = obsolete});
 }
 
-void NetViewer::define(Writer& out, bool inbound) const {
-    for (const ViewerChart& chart : charts) {
-        if (chart.inbound != inbound) continue;
-        define_chart(out, chart);
-        for (const Line* line : shown_[inbound]) define_line(out, chart, *line, "");
-    }
-}
-
-void NetViewer::print(Writer& out, bool inbound, int64_t elapsed) const {
-    for (const ViewerChart& chart : charts) {
-        if (chart.inbound != inbound) continue;
-        out << "BEGIN ebpf." << chart.id << " ";
-        if (elapsed) out << elapsed;
-        out << "\n";
-        for (const Line* line : shown_[inbound]) {
-            const Sums& sums = line->fresh ? line->sent : line->sums;
-            auto set = [&](const char* end, uint64_t value) {
-                out << "SET '" << line->id << end << "' = " << static_cast<int64_t>(value) << "\n";
-            };
-            if (chart.retransmits) {
-                set("", sums.retransmits);
-                continue;
-            }
-            set("_sent", counts_bytes(chart) ? sums.bytes_sent : sums.packets_sent);
-            set("_recv", counts_bytes(chart) ? sums.bytes_received : sums.packets_received);
-        }
-        out << "END\n";
+void NetViewer::define(Writer& out, const Direction& direction) const {
+    for (const Chart& chart : direction.charts) {
+        chart.definition.define(out);
+        for (const Line* line : direction.shown) define_line(out, chart, *line, false);
     }
 }
 
@@ -224,17 +200,20 @@ void NetViewer::update(Writer& out, int64_t elapsed, int64_t now) {
     for (auto at = lines_.begin(); at != lines_.end();) {
         Line& line = *at->second;
         if (names_ && (line.shown || line.rows)) hear_name(out, line);
-        bool told = !line.fresh && line.sent == line.sums;
-        if (line.shown && !line.rows && told && now - line.changed > obsolete_after_) retire(out, line);
+        bool is_known = !line.fresh && line.sent == line.totals;
+        if (line.shown && !line.rows && is_known && now - line.active_at > obsolete_after_) retire(out, line);
         bool forgotten = !line.shown && !line.rows && lines_.size() > most_hidden_lines;
         at = forgotten ? lines_.erase(at) : std::next(at);
     }
-    for (bool inbound : {false, true}) {
-        if (std::exchange(changed_[inbound], false)) define(out, inbound);
-        // What a new line has moved is to be seen too: the agent is told first where it counts from. At the very first all
-        // charts begin to count from what they say now.
-        print(out, inbound, elapsed);
-        for (Line* line : shown_[inbound])
-            if (!std::exchange(line->fresh, false)) line->sent = line->sums;
+    for (Direction& direction : directions_) {
+        if (std::exchange(direction.changed, false)) define(out, direction);
+        for (const Chart& chart : direction.charts) {
+            ChartUpdate update(out, chart.begin, elapsed);
+            for (const Line* line : direction.shown)
+                for (const ViewerDimension& d : chart.row.dimensions)
+                    update.set(line->id, d.end, static_cast<int64_t>(line->next()[d.sum]));
+        }
+        for (Line* line : direction.shown) line->updated();
+        direction.series.updated();
     }
 }

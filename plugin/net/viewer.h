@@ -9,9 +9,10 @@
 #include "net/filter.h"
 #include "net/found_sockets.h"
 #include "net/host_names.h"
-#include "netdata/writer.h"
+#include "netdata/chart.h"
+#include "netdata/series.h"
 
-struct ViewerChart;
+struct ViewerChart;  // a row of the table in viewer.cpp
 
 class NetViewer {
 public:
@@ -39,47 +40,44 @@ private:
         uint8_t protocol = 0;
         bool inbound = false;
     };
-    struct Sums {  // they never fall
-        uint64_t bytes_sent = 0, bytes_received = 0, packets_sent = 0, packets_received = 0, retransmits = 0;
-        bool operator==(const Sums&) const = default;
-        template <class Counts>
-        Sums& operator+=(const Counts& n);
-        Sums operator-(const Sums& n) const;
-    };
-    struct Line {         // in the charts: two dimensions, or one
-        std::string id;   // without its end
-        Sums sums, sent;  // as counted; as the agent knows it
+    struct Line : Series<5> {  // in the charts: two dimensions, or one; the sums are viewer.cpp's
         Key key{};
-        int64_t began = 0, changed = 0;  // ns of CLOCK_MONOTONIC
-        uint32_t rows = 0;               // connections that count here
-        bool shown = false, fresh = false, named = false, refused = false;
+        int64_t began = 0;  // ns of CLOCK_MONOTONIC
+        uint32_t rows = 0;  // connections that count here
+        bool named = false, refused = false;
+    };
+    struct Chart {
+        const ViewerChart& row;
+        ChartDefinition definition;
+        std::string begin;
+    };
+    struct Direction {
+        Line other{};  // what there is no room for
+        SeriesSet<Line> series;
+        std::vector<Line*> shown{};
+        std::vector<Chart> charts{};
+        bool changed = true;
     };
 
     Line* line_of(uint32_t row, const connection& c);
     Line* find_line(const connection& c);
     bool is_wanted(const Key& key, const connection& c) const;
     std::string text_of(const Key& key, const std::string* host) const;
+    Direction& direction_of(const Line& line) { return directions_[line.key.inbound]; }
     void hear_name(Writer& out, Line& line);
-    void show(Line& line);
+    void publish(Line& line);
     void retire(Writer& out, Line& line);
-    void define(Writer& out, bool inbound) const;
-    void define_chart(Writer& out, const ViewerChart& chart, const char* options = "''") const;
-    void define_line(Writer& out, const ViewerChart& chart, const Line& line, const char* options) const;
-    void print(Writer& out, bool inbound, int64_t elapsed) const;
+    void define(Writer& out, const Direction& direction) const;
+    void define_line(Writer& out, const Chart& chart, const Line& line, bool obsolete) const;
 
-    const int update_every_;
-    const size_t most_lines_;  // of a direction, `other` not counted
     const int64_t obsolete_after_;
-    const bool classic_;
     const FoundSockets& found_;
     const ServiceNames& services_;
     NetFilter filter_;
     std::unique_ptr<HostNames> names_;                              // null: addresses are shown
-    std::unordered_map<std::string, std::unique_ptr<Line>> lines_;  // by id: ports of one name are one
-    Line other_[2];                                                 // outbound, inbound
-    std::vector<Line*> shown_[2];                                   // likewise
-    bool changed_[2] = {true, true};
-    std::vector<Line*> line_of_row_;  // null: not looked up yet; &unwanted_: in no chart
+    std::unordered_map<std::string, std::unique_ptr<Line>> lines_;  // by name: ports of one name are one
+    Direction directions_[2];                                       // outbound, inbound
+    std::vector<Line*> line_of_row_;                                // null: not looked up yet; &unwanted_: in no chart
     Line unwanted_;
     int64_t now_ = 1;
 };

@@ -1,53 +1,67 @@
 #include "netdata/charts.h"
-#include <fmt/format.h>
+
+const Units& units_of(const Group& group, const Units& said, int counter) {
+    if (said.current.name) return said;
+    return counter_name(group.first_counter + counter).ends_with(" bytes") ? units::bytes : units::calls;
+}
+
+ChartDefinition definition_of(const Group& group, const Chart& chart, ChartNames names) {
+    bool classic = names == ChartNames::Classic && chart.classic_id;
+    const ChartDetails& details = chart.details;
+    const Units& units = units_of(group, details.units, chart.dimensions.begin()->counter);
+    const Place& place = classic ? group.places.classic : group.places.current;
+    const char* id = classic ? chart.classic_id : chart.id;
+    return {.id = id,
+            .title = chart.title,
+            .unit = classic ? units.classic : units.current,
+            .family = place.family,
+            .context = id,
+            .type = details.type,
+            .priority = place.priority + (classic && details.classic_at >= 0 ? details.classic_at : chart.at),
+            .module = group.module};
+}
 
 Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, const CounterSet& by_syscalls) {
     for (const Group& group : groups)
         for (const Chart& chart : group.charts) {
-            bool current = names == ChartNames::Current && chart.current.id;
-            const Face& face = current ? chart.current : chart.classic;
-            ShownChart shown;
-            shown.chart = fmt::format("CHART {} '' '{}' '{}' '{}' {} line {} {} ", face.id, face.title, face.units,
-                                      face.family, face.id, face.priority, update_every);
-            shown.module = fmt::format(" ebpf.plugin {}\n", group.module);
-            for (const Dimension& d : chart.dimensions)
-                if (d.id && by_syscalls[static_cast<size_t>(group.first_counter) + static_cast<size_t>(d.counter)]) {
-                    shown.definitions += from_syscalls;
-                    break;
-                }
+            ShownChart shown{.definition = definition_of(group, chart, names)};
+            shown.definition.update_every = update_every;
+            shown.begin = shown.definition.begin();
+            bool from_syscalls = false;
             for (const Dimension& d : chart.dimensions) {
-                if (!d.id) break;
                 int counter = group.first_counter + d.counter, minus = d.minus < 0 ? -1 : group.first_counter + d.minus;
                 if (!counted[counter] || (minus >= 0 && !counted[minus])) continue;
-                const char* id = current && d.current_id ? d.current_id : d.id;
-                shown.definitions +=
-                    fmt::format("DIMENSION {} {} {} {} {}\n", id, d.name, minus < 0 ? "incremental" : "absolute",
-                                d.multiplier * face.multiplier, face.divisor);
-                shown.dimensions.push_back({fmt::format("\nSET {} = ", id), counter, minus});
+                const char* id = names == ChartNames::Current && d.current_id ? d.current_id : d.id;
+                shown.dimensions.push_back({&d, id, set_text(id), counter, minus});
+                from_syscalls |= by_syscalls[counter];
             }
             if (shown.dimensions.empty()) continue;
-            shown.begin = fmt::format("BEGIN {} ", face.id);
+            if (from_syscalls) shown.definition.labels = {{"source", "syscalls"}};
             shown_.push_back(std::move(shown));
         }
 }
 
 void Charts::define(Writer& out) const {
-    for (const ShownChart& chart : shown_) out << chart.chart << "''" << chart.module << chart.definitions;
+    for (const ShownChart& chart : shown_) {
+        chart.definition.define(out);
+        for (const ShownDimension& d : chart.dimensions)
+            chart.definition.dimension(out, d.id, d.row->name,
+                                       {.multiplier = d.row->multiplier, .level = d.minus >= 0});
+    }
 }
 
 void Charts::retire(Writer& out, const CounterSet& counted) {
     std::erase_if(shown_, [&](const ShownChart& chart) {
         for (const ShownDimension& d : chart.dimensions)
             if (counted[static_cast<size_t>(d.counter)]) return false;
-        out << chart.chart << "'obsolete'" << chart.module;
+        chart.definition.obsolete(out);
         return true;
     });
 }
 
 void Charts::update(Writer& out, const Counters& totals, int64_t elapsed) {
     for (ShownChart& chart : shown_) {
-        out << chart.begin;
-        if (elapsed) out << elapsed;
+        ChartUpdate update(out, chart.begin, elapsed);
         for (ShownDimension& d : chart.dimensions) {
             auto value = static_cast<int64_t>(totals[d.counter]);
             if (d.minus >= 0) {
@@ -57,8 +71,7 @@ void Charts::update(Writer& out, const Counters& totals, int64_t elapsed) {
                 d.least = std::min(d.least, value);
                 value -= d.least;
             }
-            out << d.set << value;
+            update.set(d.set, value);
         }
-        out << "\nEND\n";
     }
 }

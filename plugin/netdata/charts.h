@@ -4,12 +4,18 @@
 #include <vector>
 #include "base/config.h"
 #include "base/groups.h"
-#include "netdata/writer.h"
+#include "netdata/chart.h"
+
+// A row of the tables, as the agent is told of it.
+ChartDefinition definition_of(const Group& group, const Chart& chart, ChartNames names);
+
+// Those that the row says, else what its counter's name says.
+const Units& units_of(const Group& group, const Units& said, int counter);
 
 class Charts {
 public:
-    // A dimension is defined if its counters are counted; a chart, if it has a dimension. `source` is what the label
-    // `source` says, "" for no label.
+    // A dimension is defined if its counters are counted; a chart, if it has a dimension. `by_syscalls`: the counters that
+    // the label `source` tells of.
     Charts(const CounterSet& counted, ChartNames names, int update_every, const CounterSet& by_syscalls);
 
     void define(Writer& out) const;
@@ -24,14 +30,15 @@ public:
 
 private:
     struct ShownDimension {
-        std::string set;  // "\nSET id = "
+        const Dimension* row;
+        const char* id;
+        std::string set;
         int counter, minus;
         int64_t least = 0;  // of a level: what it has been at the lowest; see update()
     };
     struct ShownChart {
-        std::string chart, module;  // the line CHART, but for its options
-        std::string definitions;    // of labels and dimensions
-        std::string begin;          // "BEGIN id "
+        ChartDefinition definition;
+        std::string begin;
         std::vector<ShownDimension> dimensions;
     };
     std::vector<ShownChart> shown_;

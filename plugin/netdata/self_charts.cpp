@@ -3,65 +3,77 @@
 #include <utility>
 #include "base/error.h"
 
+struct SelfFacts {
+    const int* attached;  // by way
+    size_t missing;
+    const Slots& slots;
+    const TableUse& connections;
+    const Programs::Statistics& statistics;
+    const Cost& cost;
+    uint64_t duration, late;  // of the last update, microseconds
+};
+
 namespace {
 
-struct SelfDimension {
-    const char* id;
-    const char* algorithm;
-    int divisor = 1;
-};
+using F = const SelfFacts&;
 
-struct SelfChart {
-    const char* id;
-    const char* title;
-    const char* units;
-    std::vector<SelfDimension> dimensions;
-};
-
-enum { ProgramsChart, EventsChart, SlotsChart, ConnectionsChart, TickChart, MemoryChart, RunTimeChart };
-constexpr size_t most_dimensions = 6;
-
-const SelfChart charts[] = {
-    {"ebpf_programs",
-     "Programs attached to the kernel, by way of attaching, and hooks without one",
-     "programs",
-     {{"tracepoint", "absolute"},
-      {"trampoline", "absolute"},
-      {"kprobe_multi", "absolute"},
-      {"kprobe", "absolute"},
-      {"syscalls", "absolute"},
-      {"missing", "absolute"}}},
-    {"ebpf_events",
-     "Events counted outside the slots, and runs that the kernel skipped",
-     "events/s",
-     {{"late", "incremental"},
-      {"overflowed", "incremental"},
-      {"missed", "incremental"},
-      {"results_lost", "incremental"}}},
-    {"ebpf_slots", "Slots for threads", "slots", {{"used", "absolute"}, {"all", "absolute"}}},
-    {"ebpf_connections",
-     "Rows for connections; events and ends of connections that found none",
-     "connections",
-     {{"used", "absolute"}, {"all", "absolute"}, {"unnoted", "incremental"}, {"lost", "incremental"}}},
-    {"ebpf_tick",
-     "Duration of an update, and how late it began",
-     "microseconds",
-     {{"duration", "absolute"}, {"late", "absolute"}}},
-    {"ebpf_memory",
-     "Memory of the eBPF maps and of the plugin",
-     "bytes",
-     {{"maps", "absolute"}, {"plugin", "absolute"}}},
-    {"ebpf_run_time",
-     "Processor time of the programs in the kernel and of the plugin",
-     "milliseconds/s",
-     {{"programs", "absolute", 1000}, {"plugin", "absolute", 1000}}},
-};
-
-bool is_shown(long chart, const Config& config) {
-    return chart == RunTimeChart ? config.run_time : chart == ConnectionsChart ? config.group_on[socket_group] : true;
+template <Way way>
+uint64_t attached(F f) {
+    return static_cast<uint64_t>(f.attached[static_cast<int>(way)]);
 }
+uint64_t milliseconds(double share) { return static_cast<uint64_t>(share * 1e6); }  // a second, times 1000
+
+constexpr bool total = false;  // no level
+
+// clang-format off
+constexpr SelfChart rows[] = {
+    {"ebpf_programs", "Programs attached to the kernel, by way of attaching, and hooks without one", {"programs"}, {
+        {"tracepoint", "programs attached to tracepoints", attached<Way::Tracepoint>},
+        {"trampoline", "by fentry and fexit", attached<Way::Trampoline>},
+        {"kprobe_multi", "by kprobe.multi", attached<Way::ProbeMulti>},
+        {"kprobe", "by kprobe and kretprobe", attached<Way::Probe>},
+        {"syscalls", "at the end of each system call", attached<Way::Syscalls>},
+        {"missing", "hooks that could not be attached, wholly or in part; the log says why",
+         [](F f) { return f.missing; }}}},
+    {"ebpf_events", "Events counted outside the slots, and runs that the kernel skipped", {"events/s"}, {
+        {"late", "events of threads that had ended already; counted", [](F f) { return f.slots.late(); }, total},
+        {"overflowed", "events of threads for which there was no slot; counted by process, more slowly",
+         [](F f) { return f.slots.overflowed(); }, total},
+        {"missed", "runs that the kernel skipped because the program was preempted; calls that are known to be missing "
+                   "are added to the system's", [](F f) { return f.statistics.missed_runs; }, total},
+        {"results_lost", "calls whose return a kprobe did not see; they lack their bytes or error",
+         [](F f) { return f.slots.lost_results(); }, total}}},
+    {"ebpf_slots", "Slots for threads", {"slots"}, {
+        {"used", "slots that belong to a thread, or wait to be freed", [](F f) { return f.slots.used(); }},
+        {"all", "slots there are: `pid table size`", [](F f) { return f.slots.count(); }}}},
+    {"ebpf_connections", "Rows for connections; events and ends of connections that found none", {"connections"}, {
+        {"used", "rows that belong to a connection, or wait to be freed", [](F f) { return f.connections.used; }},
+        {"all", "rows there are: `connection table size`", [](F f) { return f.connections.all; }},
+        {"unnoted", "events of connections that found no row", [](F f) { return f.connections.unnoted; }, total},
+        {"lost", "connections without a row whose end could not be told either: their bytes are missing",
+         [](F f) { return f.connections.lost; }, total}},
+     [](const Config& config) { return config.group_on[socket_group]; }},
+    {"ebpf_tick", "Duration of an update, and how late it began", {"microseconds"}, {
+        {"duration", "how long the last update took", [](F f) { return f.duration; }},
+        {"late", "how long after its time it began", [](F f) { return f.late; }}}},
+    {"ebpf_memory", "Memory of the eBPF maps and of the plugin", {"bytes"}, {
+        {"maps", "memory of the eBPF maps, in the kernel", [](F f) { return f.cost.map_bytes; }},
+        {"plugin", "memory of the plugin, without what it shares: the maps, the code of libraries",
+         [](F f) { return f.cost.plugin_bytes; }}}},
+    {"ebpf_run_time", "Processor time of the programs in the kernel and of the plugin", {"milliseconds/s", 1, 1000}, {
+        {"programs", "time that the kernel spent in our programs, measured for one update in ten",
+         [](F f) { return milliseconds(f.cost.programs); }},
+        {"plugin", "time that the plugin spent, since it was last measured",
+         [](F f) { return milliseconds(f.cost.plugin); }}},
+     [](const Config& config) { return config.run_time; }},
+};
+// clang-format on
+
+bool is_shown(const SelfChart& chart, const Config& config) { return !chart.condition || chart.condition(config); }
 
 }  // namespace
+
+std::span<const SelfChart> self_charts() { return rows; }
 
 SelfCharts::SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config)
     : programs_(programs), meter_(meter), config_(config) {
@@ -76,14 +88,21 @@ void SelfCharts::replanned() {
 }
 
 void SelfCharts::define(Writer& out, const Config& config, int update_every) {
-    int priority = 140000;
-    for (const SelfChart& chart : charts) {
-        priority++;
-        if (!is_shown(&chart - charts, config)) continue;
-        out << fmt::format("CHART netdata.{0} '' '{1}' '{2}' 'ebpf' 'netdata.{0}' line {3} {4} '' ebpf.plugin self\n",
-                           chart.id, chart.title, chart.units, priority, update_every);
-        for (const SelfDimension& d : chart.dimensions)
-            out << fmt::format("DIMENSION '{0}' '{0}' {1} 1 {2}\n", d.id, d.algorithm, d.divisor);
+    for (const SelfChart& row : rows) {
+        if (!is_shown(row, config)) continue;
+        ChartDefinition chart{.id = fmt::format("netdata.{}", row.id),
+                              .title = row.title,
+                              .unit = row.unit,
+                              .family = "ebpf",
+                              .context = fmt::format("'netdata.{}'", row.id),
+                              .priority = 140001 + static_cast<int>(&row - rows),
+                              .module = "self",
+                              .update_every = update_every};
+        chart.define(out);
+        for (const SelfDimension& d : row.dimensions) {
+            std::string id = fmt::format("'{}'", d.id);
+            chart.dimension(out, id, id, {.level = d.level});
+        }
     }
 }
 
@@ -97,26 +116,18 @@ void SelfCharts::measured() {
 }
 
 void SelfCharts::update(Writer& out, const Slots& slots, const TableUse& connections, int64_t elapsed) {
-    auto milliseconds = [](double share) { return static_cast<uint64_t>(share * 1e6); };  // a second, times 1000
-    const Cost& cost = meter_.cost();
-    auto attached = [this](Way way) { return static_cast<uint64_t>(attached_[static_cast<int>(way)]); };
-    const uint64_t values[][most_dimensions] = {
-        {attached(Way::Tracepoint), attached(Way::Trampoline), attached(Way::ProbeMulti), attached(Way::Probe),
-         attached(Way::Syscalls), programs_.plan().missing.size()},
-        {slots.late(), slots.overflowed(), meter_.statistics().missed_runs, slots.lost_results()},
-        {slots.used(), slots.count()},
-        {connections.used, connections.all, connections.unnoted, connections.lost},
-        {static_cast<uint64_t>(duration_), static_cast<uint64_t>(late_)},
-        {cost.map_bytes, cost.plugin_bytes},
-        {milliseconds(cost.programs), milliseconds(cost.plugin)}};
-    for (const SelfChart& chart : charts) {
-        if (!is_shown(&chart - charts, config_)) continue;
-        out << "BEGIN netdata." << chart.id << " ";
-        if (elapsed) out << elapsed;
-        out << "\n";
-        const uint64_t* value = values[&chart - charts];
-        for (const SelfDimension& d : chart.dimensions)
-            out << "SET '" << d.id << "' = " << static_cast<int64_t>(*value++) << "\n";
-        out << "END\n";
+    SelfFacts facts{.attached = attached_,
+                    .missing = programs_.plan().missing.size(),
+                    .slots = slots,
+                    .connections = connections,
+                    .statistics = meter_.statistics(),
+                    .cost = meter_.cost(),
+                    .duration = static_cast<uint64_t>(duration_),
+                    .late = static_cast<uint64_t>(late_)};
+    for (const SelfChart& chart : rows) {
+        if (!is_shown(chart, config_)) continue;
+        out << "BEGIN netdata." << chart.id;
+        ChartUpdate update(out, " ", elapsed);
+        for (const SelfDimension& d : chart.dimensions) update.set(d.id, "", static_cast<int64_t>(d.value(facts)));
     }
 }

@@ -1,14 +1,30 @@
 // The charts about the plugin itself: what it attached, what it missed, what it costs.
 #pragma once
-#include <string>
+#include <initializer_list>
+#include <span>
 #include "bpf/own_cost.h"
 #include "bpf/slots.h"
-#include "netdata/writer.h"
+#include "netdata/chart.h"
 
 // How full a table of the kernel side is, and what found no row in it.
 struct TableUse {
     uint64_t used, all, unnoted, lost;
 };
+
+struct SelfFacts;
+struct SelfDimension {
+    const char* id;
+    const char* meaning;  // as charts/README.md says it
+    uint64_t (*value)(const SelfFacts& facts);
+    bool level = true;
+};
+struct SelfChart {
+    const char *id, *title;
+    Unit unit;
+    std::initializer_list<SelfDimension> dimensions;
+    bool (*condition)(const Config& config) = nullptr;
+};
+std::span<const SelfChart> self_charts();
 
 class SelfCharts {
 public:

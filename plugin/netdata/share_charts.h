@@ -1,13 +1,11 @@
 // The charts of applications, containers and services: for each its share of the system's counts.
 #pragma once
 #include <deque>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 #include "base/config.h"
+#include "netdata/charts.h"
 #include "netdata/member.h"
-#include "netdata/writer.h"
 
 enum class Audience { Apps, Containers, Services };
 
@@ -26,48 +24,40 @@ public:
     void retire(Writer& out, const CounterSet& counted);
 
 private:
-    struct Column {  // a share's chart, or its charts
-        Face face;
-        std::string family, context, module, dimension_id, dimension_name;
-        int counter, and_also;
-        bool by_syscalls;
+    struct Column {  // a counter's chart, or its charts
+        ChartDefinition definition;
+        std::string dimension_id{}, dimension_name{}, begin{}, set{};
+        int counter = 0, and_also = -1;
 
+        bool is_in(const CounterSet& counted) const {
+            return counted[static_cast<size_t>(counter)] || (and_also >= 0 && counted[static_cast<size_t>(and_also)]);
+        }
         uint64_t of(const Counters& counters) const {
             return counters[static_cast<size_t>(counter)] +
                    (and_also < 0 ? 0 : counters[static_cast<size_t>(and_also)]);
         }
     };
-    struct Line {  // in a chart of them all
-        std::string set;
-        const Member* member;
-    };
-    struct Own {  // the charts of a member
-        const Member* member;
-        std::vector<std::string> lines;  // up to the value; a column each
+    struct Shown {
+        Member* member;
+        std::vector<std::string> lines;  // up to the value: one, or one for each column
     };
 
     bool belongs(const Member& member) const;
     bool wanted(Member& member, int64_t now) const;
-    void name(Member& member);
-    void show(Writer& out, Member& member);
+    void publish(Writer& out, Member& member);
     void retire(Writer& out, Member& member);
-    std::string own_id(const Column& column, const Member& member) const;
-    std::string own_chart(const Column& column, const Member& member, bool obsolete) const;
-    std::string chart_of_all(const Column& column, const char* options) const;
-    void define_all(Writer& out) const;
-    uint64_t value(const Column& column, const Member& member, bool fresh, const Counters& rest) const;
+    void retire(Writer& out, const Column& column, const Member& member) const;
+    ChartDefinition chart_of(const Column& column, const Member& member) const;
+    void define_all(Writer& out);
+    void print(Writer& out, int64_t elapsed, const Counters& rest) const;
+    int64_t value(const Column& column, const Member& member, const Counters& rest) const;
 
     const Audience audience_;
     const bool together_;  // one chart for all of them, a dimension each
-    const int update_every_;
     const int64_t obsolete_after_;
     const bool labels_;
     std::deque<Member>& members_;
     std::vector<Column> columns_;
-    std::set<std::string> ids_;
-    std::set<const Member*> fresh_;                    // of this update: the agent is told first where they count from
-    std::vector<std::string> leaving_;                 // ids
-    std::unordered_map<std::string, Counters> known_;  // what the agent knew of those that have gone
-    std::vector<Line> lines_;
-    std::vector<Own> own_;
+    SeriesSet<Member> series_;
+    std::vector<Shown> shown_;
 };

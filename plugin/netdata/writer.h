@@ -6,9 +6,6 @@
 #include <string>
 #include <string_view>
 
-// Says where the counts of a chart come from, where that is not from functions of the kernel; for agents that know labels.
-inline constexpr const char* from_syscalls = "CLABEL source syscalls 1\nCLABEL_COMMIT\n";
-
 // Of a name in an id: the agent cuts ids off at 199 bytes (RRD_ID_LENGTH_MAX), and then knows them no more.
 constexpr size_t longest_name = 100;
 

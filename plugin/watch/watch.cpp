@@ -25,7 +25,7 @@ Sort sort_of(const Group& group, int counter, const std::string& name) {
     if (name.ends_with(" errors")) return Errors;
     for (const Chart& chart : group.charts)
         for (const Dimension& d : chart.dimensions)
-            if (d.id && group.first_counter + d.counter == counter)
+            if (group.first_counter + d.counter == counter)
                 return !name.ends_with(" bytes") ? Calls : d.multiplier < 0 ? Out : In;
     return None;
 }

@@ -236,7 +236,7 @@ uint32_t Cgroups::of_path(const std::string& path) {
     // Else one that is long gone makes room: containers come and go for years.
     if (!goes_on && members_.size() >= most_members)
         room = std::find_if(members_.begin() + 1, members_.end(),
-                            [](const Member& m) { return !m.shown && !m.processes && !m.stirred && m.retired; });
+                            [](const Member& m) { return !m.shown && !m.processes && !m.active && m.retired; });
     auto number = static_cast<uint32_t>(room - members_.begin());
     if (room == members_.end())
         members_.emplace_back();
@@ -244,6 +244,6 @@ uint32_t Cgroups::of_path(const std::string& path) {
         std::erase_if(by_path_, [number](auto& p) { return p.second == number; });
         std::erase_if(by_id_, [number](auto& p) { return p.second == number; });
     }
-    if (!goes_on) members_[number] = {.name = named->name, .service = named->service};
+    if (!goes_on) members_[number] = {{.name = named->name}, named->service};
     return by_path_[path] = number;
 }

@@ -49,7 +49,7 @@ void Processes::set_rules(AppRules rules) {
     app_of_rule_app_.clear();
     for (const AppRules::App& app : rules_.apps()) {
         auto [at, is_new] = app_by_name_.try_emplace(app.name, apps_.size());
-        if (is_new) apps_.push_back({.name = app.name});
+        if (is_new) apps_.push_back({{.name = app.name}});
         apps_[at->second].hidden = app.hidden;
         app_of_rule_app_.push_back(at->second);
     }
@@ -171,7 +171,7 @@ void Processes::set_app(uint32_t index, uint32_t app) {
 
 void Processes::gain(Member& member) {
     member.processes++;
-    member.stirred = true;
+    member.active = true;
 }
 
 void Processes::set_cgroup(uint32_t index, uint32_t cgroup) {

@@ -31,7 +31,7 @@ public:
         if (who.cgroup) {
             Member& cgroup = (*cgroups_)[who.cgroup];
             cgroup.totals[static_cast<size_t>(counter)] += n;
-            cgroup.stirred = true;  // by a thread perhaps, whose process is in another one
+            cgroup.active = true;  // by a thread perhaps, whose process is in another one
         }
         if (tracked_) count_process(who.process, counter, n);
         if (ungrouped_ && !app) count_ungrouped(who.process, counter, n);

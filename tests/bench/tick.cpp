@@ -12,12 +12,12 @@
 #include <fstream>
 #include <numeric>
 #include "bench.h"
-#include "netdata/charts.h"
-#include "net/network.h"
-#include "who/processes.h"
-#include "netdata/share_charts.h"
 #include "bpf/slots.h"
+#include "net/network.h"
+#include "netdata/charts.h"
+#include "netdata/share_charts.h"
 #include "netdata/writer.h"
+#include "who/processes.h"
 
 namespace {
 
@@ -375,11 +375,9 @@ void chart_text(Table& table) {
         return per_chart([&] {
             for (const Group& group : groups)
                 for (const Chart& chart : group.charts) {
-                    fprintf(stream.get(), "BEGIN %s %lld\n", chart.classic.id, 1000000ll);
+                    fprintf(stream.get(), "BEGIN %s %lld\n", chart.classic_id ? chart.classic_id : chart.id, 1000000ll);
                     for (const Dimension& d : chart.dimensions)
-                        if (d.id)
-                            fprintf(
-                                stream.get(), "SET %s = %lld\n", d.id,
+                        fprintf(stream.get(), "SET %s = %lld\n", d.id,
                                 static_cast<long long>(totals[static_cast<size_t>(group.first_counter + d.counter)]));
                     fprintf(stream.get(), "END\n");
                 }

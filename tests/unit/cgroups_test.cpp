@@ -122,7 +122,7 @@ TEST_F(CgroupsOfProcesses, MakeRoomForOthersWhenTheyAreGone) {
     }
     EXPECT_LE(all->members().size(), 1001u);
     Member& last = (*all)[number];
-    last.stirred = true;  // by a process that was there for a moment: nobody has seen it yet
+    last.active = true;  // by a process that was there for a moment: nobody has seen it yet
     std::string name = last.name;
     for (int i = 0; i < 1100; i++) of("/other" + std::to_string(i)), (*all)[number].retired = true;
     EXPECT_EQ(last.name, name);

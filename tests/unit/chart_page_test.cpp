@@ -34,34 +34,6 @@ In the menu Netdata Monitoring, in both namings alike. `ebpf_connections` needs 
 setting `run time statistics`.
 )";
 
-// Not in any table of counters: what the plugin says of itself.
-const std::map<std::string, std::string> about_itself = {
-    {"ebpf_programs.tracepoint", "programs attached to tracepoints"},
-    {"ebpf_programs.trampoline", "by fentry and fexit"},
-    {"ebpf_programs.kprobe_multi", "by kprobe.multi"},
-    {"ebpf_programs.kprobe", "by kprobe and kretprobe"},
-    {"ebpf_programs.syscalls", "at the end of each system call"},
-    {"ebpf_programs.missing", "hooks that could not be attached, wholly or in part; the log says why"},
-    {"ebpf_events.late", "events of threads that had ended already; counted"},
-    {"ebpf_events.overflowed", "events of threads for which there was no slot; counted by process, more slowly"},
-    {"ebpf_events.missed",
-     "runs that the kernel skipped because the program was preempted; calls that are known to be "
-     "missing are added to the system's"},
-    {"ebpf_events.results_lost", "calls whose return a kprobe did not see; they lack their bytes or error"},
-    {"ebpf_slots.used", "slots that belong to a thread, or wait to be freed"},
-    {"ebpf_slots.all", "slots there are: `pid table size`"},
-    {"ebpf_connections.used", "rows that belong to a connection, or wait to be freed"},
-    {"ebpf_connections.all", "rows there are: `connection table size`"},
-    {"ebpf_connections.unnoted", "events of connections that found no row"},
-    {"ebpf_connections.lost", "connections without a row whose end could not be told either: their bytes are missing"},
-    {"ebpf_tick.duration", "how long the last update took"},
-    {"ebpf_tick.late", "how long after its time it began"},
-    {"ebpf_memory.maps", "memory of the eBPF maps, in the kernel"},
-    {"ebpf_memory.plugin", "memory of the plugin, without what it shares: the maps, the code of libraries"},
-    {"ebpf_run_time.programs", "time that the kernel spent in our programs, measured for one update in ten"},
-    {"ebpf_run_time.plugin", "time that the plugin spent, since it was last measured"},
-};
-
 struct PrintedDimension {
     std::string id, name, algorithm, multiplier;
 };
@@ -103,8 +75,8 @@ std::vector<PrintedChart> system_charts(ChartNames names) {
 
 std::vector<PrintedChart> charts_of(Audience audience, ChartNames names) {
     std::deque<Member> members;
-    if (audience != Audience::Apps) members.push_back({.name = "rest"});
-    members.push_back({.name = "NAME", .processes = 1, .service = audience == Audience::Services});
+    if (audience != Audience::Apps) members.push_back({{.name = "rest"}});
+    members.push_back({{.name = "NAME"}, audience == Audience::Services, 1});
     Config config = named(names);
     return printed([&](Writer& out) {
         ShareCharts(audience, all_counters(), config, 1, false, CounterSet{}, members).update(out, 0, 1, Counters{});
@@ -178,7 +150,7 @@ std::string system_section() {
     for (const Group& group : groups)
         for (const Chart& chart : group.charts) {
             text += row(classic.at(at), current.at(at), false, [&](size_t d) {
-                const Dimension& dimension = chart.dimensions[d];
+                const Dimension& dimension = chart.dimensions.begin()[d];
                 return counter(group, dimension.counter) +
                        (dimension.minus < 0 ? "" : " less " + counter(group, dimension.minus));
             });
@@ -194,10 +166,10 @@ std::string share_section(const char* title, const char* about, Audience audienc
     auto classic = charts_of(audience, ChartNames::Classic), current = charts_of(audience, ChartNames::Current);
     size_t at = 0;
     for (const Group& group : groups)
-        for (const Share& share : group.shares) {
+        for (const MemberChart& chart : group.member_charts) {
             text += row(classic.at(at), current.at(at), true, [&](size_t) {
-                return counter(group, share.counter) +
-                       (share.and_also < 0 ? "" : " and " + counter(group, share.and_also));
+                return counter(group, chart.counter) +
+                       (chart.details.and_also < 0 ? "" : " and " + counter(group, chart.details.and_also));
             });
             at++;
         }
@@ -216,13 +188,11 @@ std::string connection_section() {
 
 std::string self_section() {
     std::string text = std::string(itself) + head;
-    for (const PrintedChart& chart :
-         printed([](Writer& out) { SelfCharts::define(out, named(ChartNames::Classic), 1); }))
-        text += row(chart, chart, false, [&](size_t d) {
-            auto what = about_itself.find(chart.id.substr(strlen("netdata.")) + "." + chart.dimensions[d].id);
-            EXPECT_NE(what, about_itself.end()) << chart.id << " " << chart.dimensions[d].id << " is not explained";
-            return what == about_itself.end() ? "" : what->second;
-        });
+    auto charts = printed([](Writer& out) { SelfCharts::define(out, named(ChartNames::Classic), 1); });
+    EXPECT_EQ(charts.size(), self_charts().size());
+    for (size_t at = 0; at < charts.size(); at++)
+        text += row(charts[at], charts[at], false,
+                    [&](size_t d) { return self_charts()[at].dimensions.begin()[d].meaning; });
     return text;
 }
 

@@ -15,10 +15,10 @@ class Shares : public testing::Test {
 protected:
     Shares() {
         counted[opens] = true;
-        members.push_back({.name = "other"});
+        members.push_back({{.name = "other"}});
     }
     Member& add(const std::string& name, uint64_t n = 0, bool service = false) {
-        Member& member = members.emplace_back(Member{.name = name, .service = service});
+        Member& member = members.emplace_back(Member{{.name = name}, service});
         member.processes = 1;
         member.totals[opens] = n;
         return member;
@@ -109,7 +109,7 @@ TEST_F(Shares, TellFirstWhereANewcomerCountsFrom) {
     EXPECT_NE(at(2).find("SET 'late' = 0\n"), std::string::npos);
     EXPECT_NE(at(3).find("SET 'late' = 9\n"), std::string::npos);
     late.processes = 0;
-    late.stirred = true;  // short lives between two ticks are lives
+    late.active = true;  // short lives between two ticks are lives
     EXPECT_EQ(at(4).find("obsolete"), std::string::npos);
 }
 
@@ -135,7 +135,7 @@ TEST_F(Shares, GoWhenNobodyLivesAndComeBackWithTheirTotals) {
 TEST_F(Shares, GiveTheirIdToTheNextOfTheirName) {
     for (Audience audience : {Audience::Apps, Audience::Containers}) {
         members.resize(1);
-        members[0] = {.name = "other"};
+        members[0] = {{.name = "other"}};
         first = true;
         config.obsolete_after = 60;
         Member& old = add("a b", 9);
@@ -176,7 +176,7 @@ TEST_F(Shares, GiveEveryNameAnIdThatTheAgentTakes) {
     for (ChartNames names : {ChartNames::Classic, ChartNames::Current}) {
         members.resize(1);
         shown.reset();
-        members[0] = {.name = "other"};
+        members[0] = {{.name = "other"}};
         first = true;
         for (const std::string& name :
              {std::string("a\"b"), std::string("a'b"), std::string("a b"), std::string("a\nb"), std::string("a=b"),

@@ -8,6 +8,7 @@
 #include <set>
 #include "bpf/programs.h"
 #include "fake_kernel.h"
+#include "netdata/charts.h"
 
 extern "C" {
 extern const char collector_v2[], collector_v2_end[], collector_v3[], collector_v3_end[], collector_v3_cast[],
@@ -18,19 +19,8 @@ namespace {
 
 using namespace std::string_literals;
 
-const Face& face_of(const Chart& chart, ChartNames names) {
-    return names == ChartNames::Current && chart.current.id ? chart.current : chart.classic;
-}
-
 std::string id_of(const Dimension& dimension, ChartNames names) {
     return names == ChartNames::Current && dimension.current_id ? dimension.current_id : dimension.id;
-}
-
-std::vector<Dimension> dimensions_of(const Chart& chart) {
-    std::vector<Dimension> all;
-    for (const Dimension& d : chart.dimensions)
-        if (d.id) all.push_back(d);
-    return all;
 }
 
 int counters_of(const Hook& hook) { return hook.kind.calls + hook.kind.errors + hook.kind.bytes; }
@@ -73,7 +63,7 @@ TEST_P(Tables, ChartEveryCounterOnceAndNoOther) {
     std::multiset<int> charted;
     std::set<int> taken_off;
     for (const Chart& chart : group.charts)
-        for (const Dimension& d : dimensions_of(chart)) {
+        for (const Dimension& d : chart.dimensions) {
             if (d.minus < 0)
                 charted.insert(d.counter);
             else
@@ -91,56 +81,51 @@ TEST_P(Tables, ChartEveryCounterOnceAndNoOther) {
 
 TEST_P(Tables, TakeLevelsFromTwoDifferentCountersOfTheGroup) {
     for (const Chart& chart : group.charts)
-        for (const Dimension& d : dimensions_of(chart)) {
+        for (const Dimension& d : chart.dimensions) {
             if (d.minus < 0) continue;
-            EXPECT_NE(d.minus, d.counter) << chart.classic.id << " " << d.id;
-            EXPECT_LT(d.minus, group.counters) << chart.classic.id << " " << d.id;
-            EXPECT_EQ(d.multiplier, 1) << chart.classic.id << " " << d.id;
+            EXPECT_NE(d.minus, d.counter) << chart.id << " " << d.id;
+            EXPECT_LT(d.minus, group.counters) << chart.id << " " << d.id;
+            EXPECT_EQ(d.multiplier, 1) << chart.id << " " << d.id;
         }
 }
 
 TEST_P(Tables, GiveADimensionAnIdOnceInItsChart) {
     for (ChartNames names : namings)
         for (const Chart& chart : group.charts) {
-            std::vector<Dimension> all = dimensions_of(chart);
+            std::vector<Dimension> all = chart.dimensions;
             for (size_t i = 0; i < all.size(); i++)
                 for (size_t j = 0; j < i; j++) {
                     bool alternatives = are_alternatives(group, all[i].counter, all[j].counter);
-                    if (!alternatives)
-                        EXPECT_NE(id_of(all[i], names), id_of(all[j], names)) << face_of(chart, names).id;
-                    if (!alternatives) EXPECT_STRNE(all[i].name, all[j].name) << face_of(chart, names).id;
+                    if (!alternatives) EXPECT_NE(id_of(all[i], names), id_of(all[j], names)) << chart.id;
+                    if (!alternatives) EXPECT_STRNE(all[i].name, all[j].name) << chart.id;
                 }
         }
 }
 
 TEST_P(Tables, HaveDimensionsInEveryChart) {
     for (const Chart& chart : group.charts) {
-        EXPECT_FALSE(dimensions_of(chart).empty()) << chart.classic.id;
-        bool ended = false;  // the first without an id ends the list
-        for (const Dimension& d : chart.dimensions) {
-            ended |= !d.id;
-            EXPECT_EQ(ended, !d.id) << chart.classic.id;
-            if (d.id) EXPECT_NE(d.multiplier, 0) << chart.classic.id;
-        }
+        EXPECT_NE(chart.dimensions.size(), 0u) << chart.id;
+        for (const Dimension& d : chart.dimensions) EXPECT_NE(d.multiplier, 0) << chart.id;
     }
 }
 
 // What the agent takes as it is: netdata.md 1.3. Names stand without quotes in our lines, the other texts in quotes.
 TEST_P(Tables, UseIdsAndTextsThatTheAgentTakesAsTheyAre) {
     const std::regex chart_id("[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+"), word("[A-Za-z0-9_-]+");
-    auto is_text = [](const char* text) { return text && *text && !std::strpbrk(text, "'\"\\\n\r"); };
+    auto is_text = [](const std::string& text) {
+        return !text.empty() && text.find_first_of("'\"\\\n\r") == text.npos;
+    };
     for (ChartNames names : namings)
         for (const Chart& chart : group.charts) {
-            const Face& face = face_of(chart, names);
-            ASSERT_NE(face.id, nullptr);
-            EXPECT_TRUE(std::regex_match(face.id, chart_id)) << face.id;
-            EXPECT_LE(std::strlen(face.id), 199u) << face.id;
-            for (const char* text : {face.title, face.units, face.family})
-                EXPECT_TRUE(is_text(text)) << face.id << ": " << (text ? text : "none");
-            EXPECT_GT(face.priority, 0) << face.id;
-            for (const Dimension& d : dimensions_of(chart)) {
-                EXPECT_TRUE(std::regex_match(id_of(d, names), word)) << face.id << " " << id_of(d, names);
-                EXPECT_TRUE(d.name && std::regex_match(d.name, word)) << face.id << " " << d.id;
+            ChartDefinition shown = definition_of(group, chart, names);
+            EXPECT_TRUE(std::regex_match(shown.id, chart_id)) << shown.id;
+            EXPECT_LE(shown.id.size(), 199u) << shown.id;
+            for (const std::string& text : {shown.title, std::string(shown.unit.name), shown.family})
+                EXPECT_TRUE(is_text(text)) << shown.id << ": " << text;
+            EXPECT_GT(shown.priority, 0) << shown.id;
+            for (const Dimension& d : chart.dimensions) {
+                EXPECT_TRUE(std::regex_match(id_of(d, names), word)) << shown.id << " " << id_of(d, names);
+                EXPECT_TRUE(d.name && std::regex_match(d.name, word)) << shown.id << " " << d.id;
             }
         }
     EXPECT_TRUE(std::regex_match(group.module, word)) << group.module;
@@ -185,22 +170,33 @@ TEST(AllTables, GiveEachChartAnIdAndAPlaceOfItsOwn) {
         std::set<int> priorities;
         for (const Group& group : groups)
             for (const Chart& chart : group.charts) {
-                EXPECT_TRUE(ids.insert(face_of(chart, names).id).second) << face_of(chart, names).id;
-                EXPECT_TRUE(priorities.insert(face_of(chart, names).priority).second) << face_of(chart, names).id;
+                ChartDefinition shown = definition_of(group, chart, names);
+                EXPECT_TRUE(ids.insert(shown.id).second) << shown.id;
+                EXPECT_TRUE(priorities.insert(shown.priority).second) << shown.id;
             }
     }
 }
 
+// Only bytes are charted as bytes or bits, and bytes as nothing else.
 TEST_P(Tables, MakeCountersIntoTheirUnits) {
-    auto expect_units = [](const Face& face) {
-        if (!face.id) return;
-        bool kilobits = face.units == "kilobits/s"s;
-        EXPECT_EQ(face.multiplier, kilobits ? 8 : 1) << face.id << ": of bytes";
-        EXPECT_EQ(face.divisor, kilobits ? 1000 : 1) << face.id;
+    auto expect_units = [&](const std::string& id, const Units& units, int counter) {
+        const Hook& owner = group.hooks[static_cast<size_t>(owner_of(group, counter))];
+        bool is_bytes = counter >= owner.first + owner.kind.calls + owner.kind.errors;
+        for (const Unit& unit : {units.classic, units.current}) {
+            bool kilobits = unit.name == "kilobits/s"s;
+            EXPECT_EQ(kilobits || unit.name == "bytes/s"s, is_bytes) << id;
+            EXPECT_EQ(unit.multiplier, kilobits ? 8 : 1) << id << ": of bytes";
+            EXPECT_EQ(unit.divisor, kilobits ? 1000 : 1) << id;
+        }
     };
-    for (const Chart& chart : group.charts) expect_units(chart.classic), expect_units(chart.current);
-    for (const Share& share : group.shares)
-        expect_units(share.apps), expect_units(share.app), expect_units(share.cgroup);
+    for (const Chart& chart : group.charts)
+        for (const Dimension& d : chart.dimensions)
+            expect_units(chart.id, units_of(group, chart.details.units, d.counter), d.counter);
+    for (const MemberChart& row : group.member_charts) {
+        const Units& units = units_of(group, row.details.units, row.counter);
+        expect_units(row.id, units, row.counter);
+        if (row.details.and_also >= 0) expect_units(row.id, units, row.details.and_also);
+    }
 }
 
 TEST(AllTables, NumberCountersAndHooksWithoutGaps) {
@@ -291,7 +287,7 @@ const Documented in_both[] = {  // they came later than the first names
 
 std::string describe_dimensions(const Chart& chart, ChartNames names) {
     std::string text, last;
-    for (const Dimension& d : dimensions_of(chart)) {
+    for (const Dimension& d : chart.dimensions) {
         std::string one = id_of(d, names) + ":" + d.name;
         if (d.multiplier != 1) one += "*" + std::to_string(d.multiplier);
         if (d.minus >= 0) one += "~";
@@ -305,17 +301,18 @@ void expect_documented(ChartNames names, std::span<const Documented> documented)
     for (const Documented& d : documented) {
         SCOPED_TRACE(d.id);
         const Chart* found = nullptr;
-        const char* module = "";
+        ChartDefinition shown;
         for (const Group& group : groups)
             for (const Chart& chart : group.charts)
-                if (face_of(chart, names).id == std::string(d.id)) found = &chart, module = group.module;
+                if (ChartDefinition one = definition_of(group, chart, names); one.id == d.id)
+                    found = &chart, shown = one;
         ASSERT_NE(found, nullptr);
-        const Face& face = face_of(*found, names);
-        EXPECT_STREQ(module, d.module);
-        EXPECT_STREQ(face.title, d.title);
-        EXPECT_STREQ(face.units, d.units);
-        EXPECT_STREQ(face.family, d.family);
-        EXPECT_EQ(face.priority, d.priority);
+        EXPECT_STREQ(shown.module, d.module);
+        EXPECT_EQ(shown.title, d.title);
+        EXPECT_STREQ(shown.unit.name, d.units);
+        EXPECT_EQ(shown.family, d.family);
+        EXPECT_EQ(shown.priority, d.priority);
+        EXPECT_STREQ(shown.type, "line");
         EXPECT_EQ(describe_dimensions(*found, names), d.dimensions);
     }
 }
