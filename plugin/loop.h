@@ -1,16 +1,14 @@
 // The loop: one thread waits, folds and writes until somebody ends it.
 #pragma once
-#include "bpf/programs.h"
-#include "netdata/agent.h"
-#include "who/app_rules.h"
+#include "netdata/collector.h"
 
 struct Run {
     int update_every = 1;  // seconds
     long ticks = 0;        // updates to print, then end; 0: until told to
-    bool watch = false;    // for a person, not for the agent
-    Agent agent;           // whom to speak to
+    bool at_once = false;  // a first update that does not count is printed at the start
 };
 
-// Prints the charts, then their values at every multiple of `update_every` of the clock. Returns when it is told to end:
-// by SIGTERM, SIGINT, QUIT or the end of standard input, or because nobody reads standard output any more.
-void collect(const Config& config, Programs& programs, const Run& run, AppRules rules);
+// Prints what begin() has to say, then an update at every multiple of `update_every` of the clock. Gives up all rights that
+// no collector needs. Returns when it is told to end, by a signal or a collector, or because nobody reads standard output
+// any more.
+void run_loop(Collectors& collectors, const Run& run);

@@ -13,6 +13,7 @@
 #include "base/signals.h"
 #include "bpf/programs.h"
 #include "check/check.h"
+#include "collectors.h"
 #include "guard/privileges.h"
 #include "loop.h"
 #include "who/app_rules.h"
@@ -209,10 +210,7 @@ int run(const Options& options) {
         if (std::string lacking = lacking_privileges(); !lacking.empty())
             log(Severity::Warning, "lacks {}: {}", lacking, privileges_advice());
         if (!options.watch) explain(config);
-        Run run;
-        run.update_every = config.update_every;
-        run.watch = options.watch;
-        run.ticks = options.once ? 1 : 0;
+        Run run{.update_every = config.update_every, .ticks = options.once ? 1 : 0, .at_once = options.watch};
         const char* end = options.ticks.data() + options.ticks.size();
         if (auto [at, code] = std::from_chars(options.ticks.data(), end, run.ticks);
             !options.ticks.empty() && (code != std::errc() || at != end || run.ticks <= 0)) {
@@ -220,7 +218,9 @@ int run(const Options& options) {
                 options.ticks);
             run.ticks = 0;
         }
-        collect(config, programs, run, std::move(rules));
+        Collectors collectors;
+        add_collectors(collectors, config, programs, run.update_every, options.watch, std::move(rules));
+        run_loop(collectors, run);
         return 0;
     } catch (const std::bad_alloc&) {
         if (by_hand) throw Error(no_memory);

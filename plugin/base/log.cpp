@@ -65,6 +65,7 @@ public:
     }
 
     void redirect(LineReader to) { redirected_ = std::move(to); }
+    int descriptor() const { return journal_; }
 
 private:
     void open_journal(const std::string& path) {
@@ -159,4 +160,5 @@ Throttle::Verdict Throttle::ask(int64_t now) {
 
 void log_line(Severity severity, const std::string& text) { the_log().say(severity, text); }
 
+int log_descriptor() { return the_log().descriptor(); }
 void redirect_log(LineReader to) { the_log().redirect(std::move(to)); }

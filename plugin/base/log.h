@@ -25,6 +25,8 @@ void log_complaints(const std::vector<std::string>& complaints);
 using LineReader = std::function<void(const std::string& line)>;
 void redirect_log(LineReader to);
 
+int log_descriptor();  // of the journal's socket; -1 if messages go to stderr alone
+
 // At most so many messages in each period, as the agent does with its own.
 class Throttle {
 public:

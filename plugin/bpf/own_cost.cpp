@@ -1,26 +1,22 @@
 #include "bpf/own_cost.h"
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <sys/syscall.h>
 #include <unistd.h>
-#include <ctime>
 #include <utility>
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace {
 
 constexpr int interval = 10;  // updates between questions that cost a system call a program
 
-int64_t own_time() {
-    timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
-}
-
 double megabytes(uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 }  // namespace
 
-Excess excess_of(const Cost& cost, const Config& config) {
+Excess excess_of(const Cost& cost, const Config& config, const GroupSet& with_own_memory) {
     if (double all = 100 * (cost.programs + cost.plugin); config.cpu_limit && all > config.cpu_limit)
         return {
             fmt::format("takes {:.1f} % of a CPU (programs in the kernel {:.1f} %), more than the `cpu limit` of {} %",
@@ -31,10 +27,29 @@ Excess excess_of(const Cost& cost, const Config& config) {
             fmt::format("takes {:.1f} MB (maps in the kernel {:.1f} MB), more than the `memory limit` of {} MB", all,
                         megabytes(cost.map_bytes), config.memory_limit),
             {}};
-        excess.by_group[socket_group] = 1;  // the others have none of their own
+        for (size_t g = 0; g < GROUP_COUNT; g++) excess.by_group[g] = with_own_memory[g];
         return excess;
     }
     return {};
+}
+
+std::optional<size_t> Limits::group_to_leave_out(const Excess& excess, const Programs& programs) {
+    times_over_ = excess.what.empty() ? 0 : times_over_ + 1;
+    if (times_over_ < 2) return {};
+    times_over_ = 0;
+    size_t dearest = GROUP_COUNT;
+    double most = 0;
+    for (size_t g = 0; g < GROUP_COUNT; g++)
+        if (programs.is_optional(g) && excess.by_group[g] > most) dearest = g, most = excess.by_group[g];
+    if (dearest == GROUP_COUNT)
+        throw Error(excess.what +
+                    ", and there is no group left that could be left out: it ends. Raise the limit, or "
+                    "switch groups off, in ebpf.conf");
+    log(Severity::Warning,
+        "{}: the group {}, the dearest that can be left out, is no longer counted. Raise the limit, or switch "
+        "groups off, in ebpf.conf; the plugin's next start counts it again",
+        excess.what, groups[dearest].name);
+    return dearest;
 }
 
 CostMeter::CostMeter(const Programs& programs, bool timed)
@@ -45,7 +60,13 @@ CostMeter::~CostMeter() {
         if (fd >= 0) close(fd);
 }
 
-bool CostMeter::look(int64_t now) {
+Needs CostMeter::needs() const {
+    Needs needs{{}, {{SYS_bpf, 0, all_bits, BPF_OBJ_GET_INFO_BY_FD}}};
+    if (timed_) needs += {{CAP_SYS_ADMIN}, {{SYS_bpf, 0, all_bits, BPF_ENABLE_STATS}}};
+    return needs;
+}
+
+bool CostMeter::measure(int64_t now) {
     bool begins = updates_++ % interval == 0, timed = timing_fd_ >= 0;
     if (!begins && !timed) return false;
     Programs::Statistics before = std::exchange(statistics_, programs_.statistics());
@@ -67,9 +88,9 @@ bool CostMeter::look(int64_t now) {
     }
     if (timing_fd_ >= 0) return false;  // the answer comes with the next update
 
-    int64_t used = own_time();
-    if (looked_) cost_.plugin = static_cast<double>(used - used_) / static_cast<double>(now - looked_);
-    looked_ = now;
+    int64_t used = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    if (measured_) cost_.plugin = static_cast<double>(used - used_) / static_cast<double>(now - measured_);
+    measured_ = now;
     used_ = used;
     char text[128];
     long resident = 0, shared = 0;

@@ -32,6 +32,7 @@ public:
     // What the kernel side sends beside the counters: the descriptor is readable when that should be consumed at once and the
     // slots be folded.
     Records& records() { return records_; }
+    const Records& records() const { return records_; }
     int records_fd() const;
     void consume();
 

@@ -24,11 +24,6 @@ public:
         };
     }
 
-    template <class T>
-    void ignore() {  // from now on
-        listeners_[type_of_record<T>] = {};
-    }
-
     // Hands over one record of that many bytes. What is of no known type, or not as long as its type, is counted instead.
     void consume(const void* data, size_t bytes) {
         auto& r = *static_cast<const record*>(data);

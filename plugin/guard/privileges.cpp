@@ -1,6 +1,5 @@
 #include "guard/privileges.h"
 #include <sys/auxv.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,10 +125,8 @@ OwnRights::~OwnRights() {
     cap_free(before_);
 }
 
-void drop_privileges(Tasks tasks) {
-    std::vector<cap_value_t> kept{CAP_BPF};  // the overflow's map, and what the programs' statistics say
-    if (tasks.identities || tasks.network) kept.insert(kept.end(), {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH});
-    if (tasks.network || tasks.timing) kept.push_back(CAP_SYS_ADMIN);
+void drop_privileges(const Needs& needs) {
+    std::vector<cap_value_t> kept = needs.capabilities;
     Set had = own(), left(check(cap_init(), "make a set of capabilities"));
     for (cap_value_t c : kept) {
         // Before CAP_BPF there was CAP_SYS_ADMIN alone, and a process may have been given just that.

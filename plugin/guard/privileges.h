@@ -1,7 +1,7 @@
 // What the plugin may do: raised at the start from what its file permits, given up when it has attached.
 #pragma once
-#include <sys/capability.h>
 #include <string>
+#include "guard/needs.h"
 
 // Where the plugin has more rights than who starts it, it takes little from him: of the environment only NETDATA_… and what
 // the terminal and the language are.
@@ -30,11 +30,5 @@ private:
     cap_t before_ = nullptr;
 };
 
-struct Tasks {                // of the running plugin, beside counting
-    bool identities = false;  // tells whose counts they are
-    bool network = false;     // looks at sockets, in other network namespaces too
-    bool timing = false;      // has the kernel time the programs
-    bool terminal = false;    // draws on it
-};
-// Gives up, for good, what those tasks do not need.
-void drop_privileges(Tasks tasks);
+// Gives up, for good, all capabilities but those that are needed.
+void drop_privileges(const Needs& needs);

@@ -1,19 +1,17 @@
 #include "guard/sandbox.h"
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <csignal>
 #include <cstring>
 #include <memory>
 #include "base/error.h"
-#include "base/log.h"
+#include "base/owner.h"
 
 namespace {
 
+// Allowed whatever their arguments are.
 constexpr int always[] = {
     // Files, to look at: see also the conditions below.
     SCMP_SYS(read),
@@ -86,49 +84,29 @@ constexpr int always[] = {
     SCMP_SYS(exit_group),
 };
 
-constexpr int with_network[] = {
-    SCMP_SYS(bind),        SCMP_SYS(connect),     SCMP_SYS(sendmsg),    SCMP_SYS(recvfrom),
-    SCMP_SYS(recvmsg),     SCMP_SYS(shutdown),    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
-    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(eventfd2),   SCMP_SYS(epoll_create1),
-};
-
-struct Release {
-    void operator()(void* filter) const { seccomp_release(filter); }
+constexpr uint64_t writes = O_ACCMODE | O_CREAT | O_TRUNC, executes = PROT_EXEC;
+constexpr uint64_t namespaces =
+    CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
+constexpr SystemCall always_so[] = {
+    {SCMP_SYS(open), 1, writes, O_RDONLY}, {SCMP_SYS(openat), 2, writes, O_RDONLY},
+    {SCMP_SYS(clone), 0, namespaces, 0},   {SCMP_SYS(mmap), 2, executes, 0},
+    {SCMP_SYS(mprotect), 2, executes, 0},  {SCMP_SYS(tgkill), 2, all_bits, SIGABRT},  // our own abort()
 };
 
 }  // namespace
 
-void confine(Tasks tasks) {
-    std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)));
+void confine(const Needs& needs) {
+    std::unique_ptr<void, Destroy<seccomp_release>> filter(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)));
     if (!filter) throw Error("make a filter of system calls: no memory");
-    auto allow = [&](int call, std::initializer_list<scmp_arg_cmp> conditions = {}) {
-        check(seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, static_cast<unsigned>(conditions.size()),
-                                     conditions.begin()),
-              "allow system call {}", call);
+    auto allow = [&](const SystemCall& call) {
+        scmp_arg_cmp condition{call.argument, SCMP_CMP_MASKED_EQ, call.mask, call.value};
+        int code = seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call.number, call.mask ? 1 : 0, &condition);
+        if (code && code != -EEXIST)
+            throw Error(fmt::format("allow system call {}: {}", call.number, std::strerror(-code)), -code);
     };
-    for (int call : always) allow(call);
-    constexpr scmp_datum_t writes = O_ACCMODE | O_CREAT | O_TRUNC, executes = PROT_EXEC;
-    allow(SCMP_SYS(open), {SCMP_A1(SCMP_CMP_MASKED_EQ, writes, O_RDONLY)});
-    allow(SCMP_SYS(openat), {SCMP_A2(SCMP_CMP_MASKED_EQ, writes, O_RDONLY)});
-    allow(SCMP_SYS(open_by_handle_at), {SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH)});
-    constexpr scmp_datum_t namespaces =
-        CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
-    allow(SCMP_SYS(clone), {SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces, 0)});
-    for (int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) allow(call, {SCMP_A2(SCMP_CMP_MASKED_EQ, executes, 0)});
-    for (bpf_cmd command : {BPF_MAP_LOOKUP_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET_INFO_BY_FD})
-        allow(SCMP_SYS(bpf), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(command))});
-    for (int signal : {0, SIGABRT})  // is the thread still there; and our own abort()
-        allow(SCMP_SYS(tgkill), {SCMP_A2(SCMP_CMP_EQ, static_cast<scmp_datum_t>(signal))});
-    if (tasks.timing) allow(SCMP_SYS(bpf), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(BPF_ENABLE_STATS))});
-    if (tasks.terminal)  // its modes and its size, and nothing that types into it
-        for (unsigned long request : {TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ})
-            allow(SCMP_SYS(ioctl), {SCMP_A1(SCMP_CMP_EQ, request)});
-    if (tasks.network) {
-        for (int call : with_network) allow(call);
-        allow(SCMP_SYS(setns), {SCMP_A1(SCMP_CMP_EQ, CLONE_NEWNET)});
-        for (int family : {AF_NETLINK, AF_INET, AF_INET6})
-            allow(SCMP_SYS(socket), {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family))});
-    }
+    for (int call : always) allow({call});
+    for (const SystemCall& call : always_so) allow(call);
+    for (const SystemCall& call : needs.system_calls) allow(call);
     if (int code = seccomp_load(filter.get()))
         log(Severity::Warning,
             "the plugin runs unconfined: a filter of system calls: {}; it needs CONFIG_SECCOMP_FILTER",

@@ -1,15 +1,20 @@
 #include "net/network.h"
 #include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <cstring>
 #include <unordered_set>
 #include <utility>
+#include "base/clock.h"
 #include "base/error.h"
 #include "net/connection_table.h"
 #include "net/socket_owners.h"
 
 namespace {
 
-constexpr int64_t refresh_interval = 5'000'000'000;  // ns
+constexpr char function_name[] = "ebpf-connections";
+constexpr int64_t refresh_interval = 5 * second;
 constexpr size_t most_namespaces = 4096;
 constexpr SocketStates alive{
     .tcp = every_socket.tcp & ~(bit(TcpState::Listen) | bit(TcpState::TimeWait) | bit(TcpState::NewSynReceived)),
@@ -17,9 +22,10 @@ constexpr SocketStates alive{
 
 }  // namespace
 
-Network::Network(const Config& config, const ConnectionMemory& memory, int update_every, const std::string& root,
-                 const Processes* processes, std::function<void(Owner, int counter, uint64_t n)> credit)
-    : proc_(root + "/proc"),
+Network::Network(const Config& config, const ConnectionMemory& memory, Slots& slots, Collectors& all, int update_every,
+                 const std::string& root, const Processes* processes)
+    : all_(all),
+      proc_(root + "/proc"),
       update_every_(update_every),
       processes_(processes),
       sockets_(proc_),
@@ -33,12 +39,12 @@ Network::Network(const Config& config, const ConnectionMemory& memory, int updat
     }
     connections_.listen({.before_us = [this](const connection& c) { return found_.moved_by_then(c); },
                          .moved =
-                             [this, credit = std::move(credit)](uint32_t row, const connection& c, const Traffic& n) {
+                             [this, &slots](uint32_t row, const connection& c, const Traffic& n) {
                                  if (viewer_) viewer_->moved(row, c, n);
                                  remember_process(c);
                                  if (n.retransmits)
-                                     credit(processes_ ? processes_->owner_of(c.tgid) : Owner{},
-                                            int{socket_base} + int{socket_retransmit_calls}, n.retransmits);
+                                     slots.credit(processes_ ? processes_->owner_of(c.tgid) : Owner{},
+                                                  int{socket_base} + int{socket_retransmit_calls}, n.retransmits);
                              },
                          .freed =
                              [this](uint32_t row, const connection&) {
@@ -46,29 +52,33 @@ Network::Network(const Config& config, const ConnectionMemory& memory, int updat
                              }});
 }
 
-void Network::listen(Records& records) {
-    records.on<ended>([this](const ended& record) {
-        connection last;  // the ring buffer aligns it to 8 bytes, not to a cache line
-        std::memcpy(&last, record.connection, sizeof last);
-        connections_.ended(last);
-    });
-    records.on<listening>([this](const listening& record) {
-        found_.add_service(record.net_namespace, IPPROTO_TCP, static_cast<uint16_t>(record.port));
-    });
+Needs network_needs() {
+    Needs needs{{CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN}, {{SYS_setns, 1, all_bits, CLONE_NEWNET}}};
+    for (int call : {SYS_bind, SYS_connect, SYS_sendmsg, SYS_recvfrom, SYS_recvmsg, SYS_shutdown, SYS_getsockopt,
+                     SYS_setsockopt, SYS_getsockname, SYS_getpeername, SYS_eventfd2, SYS_epoll_create1})
+        needs.system_calls.push_back({call});
+    for (uint64_t family : {AF_NETLINK, AF_INET, AF_INET6})
+        needs.system_calls.push_back({SYS_socket, 0, all_bits, family});
+    return needs;
+}
+Needs Network::needs() const { return network_needs(); }
+
+void Network::on_end(const ended& record) {
+    connection last;  // the ring buffer aligns it to 8 bytes, not to a cache line
+    std::memcpy(&last, record.connection, sizeof last);
+    connections_.ended(last);
 }
 
-void Network::update(Writer& out, int64_t elapsed, int64_t now) {
-    if (!viewer_) return;
-    viewer_->update(out, elapsed, now);
-    look_again(now);
+void Network::on_listener(const listening& record) {
+    found_.add_service(record.net_namespace, IPPROTO_TCP, static_cast<uint16_t>(record.port));
 }
 
-void Network::look_again(int64_t now) {
-    if (is_looking() || now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
+void Network::refresh_if_time(int64_t now) {
+    if (reading_for_ != Nothing || now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
     connections_.forget_moved();
     refreshed_ = now;
     rows_ = rows_by_ends();
-    looking_for_ = Refreshed;
+    reading_for_ = Refresh;
     sockets_.begin(alive, processes_in_);
 }
 
@@ -113,29 +123,37 @@ void Network::remember_process(const connection& c) {
     *last_process_.second = c.tgid;
 }
 
-void Network::ask(const std::string& transaction) {
-    if (looking_for_ != Listed) sockets_.begin(every_socket, SockDiag::Namespaces::All);
-    looking_for_ = Listed;
-    calls_.push_back(transaction);
+void Network::offer(Functions& functions) {
+    functions_ = &functions;
+    functions.offer(function_name, {.help = connection_table_help,
+                                    .info = [this] { return connection_table_info(update_every_); },
+                                    .ask = [this] { list(); }});
 }
 
-void Network::look_on() {
+void Network::list() {
+    if (reading_for_ != Listing) sockets_.begin(every_socket, SockDiag::Namespaces::All);
+    reading_for_ = Listing;
+}
+
+void Network::work(Writer& out) {
     bool more = sockets_.next([this](const Socket& s) {
-        if (looking_for_ == Refreshed)
+        if (reading_for_ == Refresh)
             refresh(s);
         else if (s.state != TcpState::TimeWait)
             listed_.emplace(s.cookie, s);
     });
     if (more) return;
     rows_ = {};
-    looking_for_ = Nothing;
+    bool listed = std::exchange(reading_for_, Nothing) == Listing;
+    all_.fold_now();
+    if (!listed) return;
+    functions_->answer(out, function_name,
+                       connection_table(live_connections(clock_ns(CLOCK_MONOTONIC)), update_every_));
+    listed_.clear();
 }
 
-Network::Answer Network::answer(int64_t now) {
-    if (calls_.empty() || is_looking()) return {};
-    std::string table = connection_table(live_connections(now), update_every_);
-    listed_.clear();
-    return {std::exchange(calls_, {}), std::move(table)};
+void Network::retire(Writer& out) {
+    if (functions_) functions_->withdraw(out, function_name, "connections are no longer counted");
 }
 
 void Network::refresh(const Socket& s) {

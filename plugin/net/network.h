@@ -1,58 +1,54 @@
-// What the loop does about sockets: the connections, their charts, and the table of those that live.
+// The sockets, as a part of the running plugin: the connections, their charts, and the table of those that live.
 #pragma once
-#include <functional>
 #include <map>
 #include <optional>
 #include "bpf/records.h"
 #include "net/sock_diag.h"
 #include "net/viewer.h"
+#include "netdata/functions.h"
 #include "who/processes.h"
 
-class Network {
+class Network : public Collector {
 public:
-    // root: where the host's /proc is, "" if that is ours; processes: null if they are not told apart; credit: takes what a
-    // connection counts for its owner.
-    Network(const Config& config, const ConnectionMemory& memory, int update_every, const std::string& root,
-            const Processes* processes, std::function<void(Owner, int counter, uint64_t n)> credit);
+    static constexpr size_t counts_for = socket_group;
 
-    void listen(Records& records);  // to what is about sockets
-    void fold(int64_t now, bool everything) { connections_.fold(now, everything); }
-    void update(Writer& out, int64_t elapsed, int64_t now);  // as NetViewer's
-    void retire(Writer& out) const {                         // likewise
-        if (viewer_) viewer_->retire(out);
-    }
-    void look_again(int64_t now);  // if it is time, at what the kernel has sent meanwhile; update() does
+    // root: where the host's /proc is, "" if that is ours; processes: null if they are not told apart; slots: get what a
+    // connection counts for its owner.
+    Network(const Config& config, const ConnectionMemory& memory, Slots& slots, Collectors& all, int update_every,
+            const std::string& root, const Processes* processes);
+
+    void on_end(const ended& record);  // of a connection without a row
+    void on_listener(const listening& record);
+    void offer(Functions& functions);                  // ebpf-connections
+
+    // The kernel's list of sockets can be long: it is read in pieces, and nothing waits for it. It is read when the
+    // Function is called, and now and then for what the kernel has sent of what programs gave it long ago.
+    void refresh_if_time(int64_t now);  // begins the latter, at most every 5 s
 
     // For somebody who watches. Connections of one process with one service of a host are one here.
     void track();
     std::vector<struct Connection> moved();  // those that moved something, and how much, since the last call
 
-    int names_fd() const { return viewer_ ? viewer_->names_fd() : -1; }
-    void hear_names() { viewer_->hear_names(); }
+    std::optional<NetViewer>& viewer() { return viewer_; }
 
-    // The kernel's list of sockets can be long: it is read in pieces, and nothing waits for it. We look at it when the
-    // Function is called, and now and then for what the kernel has sent of what programs gave it long ago.
-    void ask(const std::string& transaction);
-    bool is_looking() const { return looking_for_ != Nothing; }
-    void look_on();  // a piece
-    struct Answer {
-        std::vector<std::string> calls;  // none: it is not time yet
-        std::string table;
-    };
-    Answer answer(int64_t now);
-    const std::vector<std::string>& waiting() const { return calls_; }
-
-    const Connections& connections() const { return connections_; }
+    Needs needs() const override;
+    void fold(const Tick& tick) override { connections_.fold(tick.now, tick.everything); }
+    int64_t due() const override { return reading_for_ == Nothing ? never : 0; }
+    void work(Writer& out) override;
+    std::optional<size_t> group() const override { return counts_for; }
+    void retire(Writer& out) override;
 
 private:
     using RowsByEnds = std::unordered_map<SocketKey, uint32_t>;
     RowsByEnds rows_by_ends() const;                                 // empty where the rows are found by cookie
     uint32_t row_of(const Socket& s, const RowsByEnds& rows) const;  // Connections::no_row if it has none
     void remember_process(const connection& c);
+    void list();
     void refresh(const Socket& s);
     void describe(struct Connection& c) const;
     std::vector<struct Connection> live_connections(int64_t now) const;
 
+    Collectors& all_;
     const std::string proc_;
     const int update_every_;
     const Processes* processes_;
@@ -61,12 +57,12 @@ private:
     const ServiceNames services_;
     Connections connections_;
     std::optional<NetViewer> viewer_;
-    enum { Nothing, Refreshed, Listed } looking_for_ = Nothing;
+    Functions* functions_ = nullptr;
+    enum { Nothing, Refresh, Listing } reading_for_ = Nothing;
     int64_t refreshed_ = 0;                          // when, ns of CLOCK_MONOTONIC
     RowsByEnds rows_;                                // while we look for what is to be refreshed
     std::map<uint64_t, uint32_t> processes_in_;      // who last moved something there, by network namespace
     std::pair<uint64_t, uint32_t*> last_process_{};  // the one that was last needed
-    std::vector<std::string> calls_;                 // transactions that wait
     std::unordered_map<uint64_t, Socket> listed_;    // by cookie: one may be told twice
     struct Moved {
         uint64_t bytes_sent = 0, bytes_received = 0;
@@ -75,3 +71,24 @@ private:
     };
     std::unordered_map<SocketKey, Moved> moved_;  // while they are tracked
 };
+
+// The network's charts. They are drawn after those of applications, but the connections are folded before.
+class NetworkCharts : public Collector {
+public:
+    explicit NetworkCharts(Network& network) : network_(network), viewer_(*network.viewer()) {}
+
+    void print(Writer& out, const Tick& tick) override {
+        viewer_.update(out, tick.elapsed, tick.now);
+        network_.refresh_if_time(tick.now);
+    }
+    int fd() const override { return viewer_.names_fd(); }
+    Then readable(Writer&, uint32_t) override { return viewer_.hear_names(), Then::GoOn; }
+    std::optional<size_t> group() const override { return Network::counts_for; }
+    void retire(Writer& out) override { viewer_.retire(out); }
+
+private:
+    Network& network_;
+    NetViewer& viewer_;
+};
+
+Needs network_needs();

@@ -1,4 +1,6 @@
 #include "netdata/self_charts.h"
+#include <iterator>
+#include <numeric>
 #include <set>
 #include <utility>
 #include "base/error.h"
@@ -6,8 +8,9 @@
 struct SelfFacts {
     const int* attached;  // by way
     size_t missing;
-    const Slots& slots;
-    const TableUse& connections;
+    const SlotMemory& slots;
+    const ConnectionMemory& connections;
+    uint64_t malformed_records;
     const Programs::Statistics& statistics;
     const Cost& cost;
     uint64_t duration, late;  // of the last update, microseconds
@@ -23,6 +26,13 @@ uint64_t attached(F f) {
 }
 uint64_t milliseconds(double share) { return static_cast<uint64_t>(share * 1e6); }  // a second, times 1000
 
+uint64_t sum(const auto& numbers) { return std::accumulate(std::begin(numbers), std::end(numbers), uint64_t{0}); }
+uint64_t used(const auto& table) { return table.use ? table.use->claimed - table.use->freed : 0; }
+template <unsigned type>
+uint64_t lost(F f) {
+    return f.slots.shared->lost_records[type];
+}
+
 constexpr bool total = false;  // no level
 
 // clang-format off
@@ -36,23 +46,31 @@ constexpr SelfChart rows[] = {
         {"missing", "hooks that could not be attached, wholly or in part; the log says why",
          [](F f) { return f.missing; }}}},
     {"ebpf_events", "Events counted outside the slots, and runs that the kernel skipped", {"events/s"}, {
-        {"late", "events of threads that had ended already; counted", [](F f) { return f.slots.late(); }, total},
+        {"late", "events of threads that had ended already; counted", [](F f) { return f.slots.shared->late; }, total},
         {"overflowed", "events of threads for which there was no slot; counted by process, more slowly",
-         [](F f) { return f.slots.overflowed(); }, total},
+         [](F f) { return f.slots.table.use->rejected; }, total},
         {"missed", "runs that the kernel skipped because the program was preempted; calls that are known to be missing "
                    "are added to the system's", [](F f) { return f.statistics.missed_runs; }, total},
         {"results_lost", "calls whose return a kprobe did not see; they lack their bytes or error",
-         [](F f) { return f.slots.lost_results(); }, total}}},
+         [](F f) { return sum(f.slots.shared->lost_results); }, total}}},
     {"ebpf_slots", "Slots for threads", {"slots"}, {
-        {"used", "slots that belong to a thread, or wait to be freed", [](F f) { return f.slots.used(); }},
-        {"all", "slots there are: `pid table size`", [](F f) { return f.slots.count(); }}}},
+        {"used", "slots that belong to a thread, or wait to be freed", [](F f) { return used(f.slots.table); }},
+        {"all", "slots there are: `pid table size`", [](F f) { return f.slots.table.count; }}}},
     {"ebpf_connections", "Rows for connections; events and ends of connections that found none", {"connections"}, {
-        {"used", "rows that belong to a connection, or wait to be freed", [](F f) { return f.connections.used; }},
-        {"all", "rows there are: `connection table size`", [](F f) { return f.connections.all; }},
-        {"unnoted", "events of connections that found no row", [](F f) { return f.connections.unnoted; }, total},
+        {"used", "rows that belong to a connection, or wait to be freed", [](F f) { return used(f.connections.table); }},
+        {"all", "rows there are: `connection table size`", [](F f) { return f.connections.table.count; }},
+        {"unnoted", "events of connections that found no row", [](F f) { return f.slots.shared->tables[TABLE_connections].rejected; }, total},
         {"lost", "connections without a row whose end could not be told either: their bytes are missing",
-         [](F f) { return f.connections.lost; }, total}},
+         [](F f) { return f.slots.shared->lost_records[RECORD_ended]; }, total}},
      [](const Config& config) { return config.group_on[socket_group]; }},
+    {"ebpf_records", "Records of the kernel side that found no room, by what they tell, or were not understood",
+     {"records/s"}, {
+        {"full", "a table is half used; the plugin folds at its next update", lost<RECORD_full>, total},
+        {"listening", "a TCP port has a listener; its connections may be taken for outbound", lost<RECORD_listening>, total},
+        {"moved", "a process is in another control group; its counts stay with the old one", lost<RECORD_moved>, total},
+        {"executed", "a program's command line; the plugin asks /proc", lost<RECORD_executed>, total},
+        {"ended", "a connection that had no row; see `ebpf_connections.lost`", lost<RECORD_ended>, total},
+        {"malformed", "of no known type, or not as long as its type", [](F f) { return f.malformed_records; }, total}}},
     {"ebpf_tick", "Duration of an update, and how late it began", {"microseconds"}, {
         {"duration", "how long the last update took", [](F f) { return f.duration; }},
         {"late", "how long after its time it began", [](F f) { return f.late; }}}},
@@ -115,11 +133,14 @@ void SelfCharts::measured() {
     }
 }
 
-void SelfCharts::update(Writer& out, const Slots& slots, const TableUse& connections, int64_t elapsed) {
+void SelfCharts::update(Writer& out, int64_t elapsed) {
+    const SlotMemory slots = programs_.memory();
+    const ConnectionMemory connections = programs_.connections();
     SelfFacts facts{.attached = attached_,
                     .missing = programs_.plan().missing.size(),
                     .slots = slots,
                     .connections = connections,
+                    .malformed_records = programs_.records().malformed(),
                     .statistics = meter_.statistics(),
                     .cost = meter_.cost(),
                     .duration = static_cast<uint64_t>(duration_),

@@ -3,13 +3,7 @@
 #include <initializer_list>
 #include <span>
 #include "bpf/own_cost.h"
-#include "bpf/slots.h"
 #include "netdata/chart.h"
-
-// How full a table of the kernel side is, and what found no row in it.
-struct TableUse {
-    uint64_t used, all, unnoted, lost;
-};
 
 struct SelfFacts;
 struct SelfDimension {
@@ -31,7 +25,7 @@ public:
     SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config);
 
     static void define(Writer& out, const Config& config, int update_every);
-    void update(Writer& out, const Slots& slots, const TableUse& connections, int64_t elapsed);
+    void update(Writer& out, int64_t elapsed);
 
     void ticked(int64_t duration, int64_t late) {
         duration_ = duration, late_ = late;

@@ -1,4 +1,6 @@
 #include "netdata/writer.h"
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include "base/error.h"
@@ -12,6 +14,16 @@ std::string harmless(std::string_view text) {
 }
 
 std::string quoted(std::string_view text) { return "'" + harmless(text) + "'"; }
+
+bool is_pipe(int fd) {
+    struct stat about;
+    return fstat(fd, &about) == 0 && (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode));
+}
+
+// A reader that has stopped reading must not keep us from ending.
+Writer::Writer(int fd) : fd_(fd) {
+    if (is_pipe(fd)) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
 
 void Writer::grow(size_t wanted) {
     capacity_ = std::max({2 * capacity_, size_ + wanted, size_t{4096}});

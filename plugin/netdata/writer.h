@@ -14,9 +14,11 @@ constexpr size_t longest_name = 100;
 std::string harmless(std::string_view text);
 std::string quoted(std::string_view text);  // the same between quotes
 
+bool is_pipe(int fd);  // or a socket: somebody is at its other end
+
 class Writer {
 public:
-    explicit Writer(int fd) : fd_(fd) {}
+    explicit Writer(int fd);  // does not wait for a reader if it is a pipe
 
     Writer& operator<<(std::string_view text) {
         std::memcpy(room(text.size()), text.data(), text.size());

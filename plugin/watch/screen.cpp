@@ -2,6 +2,7 @@
 #define NCURSES_NOMACROS
 #include <curses.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <term.h>
 #include <unistd.h>
 #include <algorithm>
@@ -93,4 +94,11 @@ bool Screen::has_seen_key(char wanted) {
     bool seen = false;
     for (int key; (key = getch()) != ERR;) seen |= key == wanted;
     return seen;
+}
+
+Needs screen_needs() {
+    Needs needs;  // the terminal's modes and size, and nothing that types into it
+    for (unsigned long request : {TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ})
+        needs.system_calls.push_back({SYS_ioctl, 1, all_bits, request});
+    return needs;
 }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <vector>
+#include "guard/needs.h"
 
 struct screen;  // of ncurses
 
@@ -30,3 +31,5 @@ private:
 
     screen* terminal_;
 };
+
+Needs screen_needs();

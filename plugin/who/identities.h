@@ -1,0 +1,43 @@
+// Whose counts they are: applications, containers and services, as a part of the running plugin.
+#pragma once
+#include <optional>
+#include <string>
+#include "bpf/programs.h"
+#include "netdata/functions.h"
+#include "who/processes.h"
+
+class Identities : public Collector {
+public:
+    // root: of the host, "" if it is ours. Says what cannot be told apart, and listens to the records about
+    // processes.
+    Identities(const Config& config, Programs& programs, Slots& slots, Collectors& all, const std::string& root,
+               int update_every, AppRules rules);
+
+    void offer(Functions& functions);                  // ebpf-processes
+
+    Processes& processes() { return *processes_; }
+    std::deque<Member>* cgroups() { return cgroups_ ? &cgroups_->members() : nullptr; }  // null: not told apart
+
+    Needs needs() const override;
+    void fold(const Tick& tick) override;
+    Then on_signal(int signal) override;  // SIGHUP: reads the rules again
+    int64_t due() const override { return answer_at_; }
+    void work(Writer& out) override;
+
+private:
+    void ask();
+
+    const Config& config_;
+    Programs& programs_;
+    Slots& slots_;
+    Collectors& all_;
+    const int update_every_;
+    std::optional<Cgroups> cgroups_;
+    std::optional<Processes> processes_;
+    std::vector<moved> moved_;
+    Functions* functions_ = nullptr;
+    int64_t counted_since_ = 0;  // the counts of each process, ns of CLOCK_MONOTONIC; 0: they are not gathered
+    int64_t answer_at_ = never;  // to those who wait for the table
+};
+
+Needs identity_needs();
