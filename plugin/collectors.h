@@ -1,8 +1,7 @@
 // All that counts and prints in this run.
 #pragma once
-#include "base/config.h"
 #include "netdata/collector.h"
 
 // Makes it, in the order in which it folds and prints: the one place that knows who there is. watch: for a person, not for
-// the agent.
-void add_collectors(Collectors& all, const Config& config, Programs& programs, int update_every, bool watch);
+// the agent. `running` is kept by reference.
+void add_collectors(const Running& running, bool watch);

@@ -154,7 +154,8 @@ int run(const Options& options) {
             run.ticks = 0;
         }
         Collectors collectors;
-        add_collectors(collectors, config, programs, run.update_every, options.watch);
+        const Running running{config, programs, collectors, host_root()};
+        add_collectors(running, options.watch);
         run_loop(collectors, run);
         return 0;
     } catch (const std::bad_alloc&) {

@@ -11,10 +11,8 @@ class Network : public Collector {
 public:
     static constexpr size_t counts_for = socket_group;
 
-    // root: where the host's /proc is, "" if that is ours; processes: null if they are not told apart; slots: get what a
-    // connection counts for its owner.
-    Network(const Config& config, const ConnectionMemory& memory, Slots& slots, Collectors& all, int update_every,
-            const std::string& root, const Processes* processes);
+    // slots: get what a connection counts for its owner; processes: null if they are not told apart.
+    Network(const Running& running, Slots& slots, const Processes* processes);
 
     void on_record(const void* record, size_t bytes);  // of the kernel side; what is not about sockets is passed over
     void offer(Functions& functions);                  // ebpf-connections
@@ -47,9 +45,8 @@ private:
     void describe(struct Connection& c) const;
     std::vector<struct Connection> live_connections(int64_t now) const;
 
-    Collectors& all_;
+    const Running& running_;
     const std::string proc_;
-    const int update_every_;
     const Processes* processes_;
     SockDiag sockets_;
     FoundSockets found_;

@@ -8,9 +8,7 @@
 
 class Identities : public Collector {
 public:
-    // root: of the host, "" if it is ours. Says what cannot be told apart.
-    Identities(const Config& config, Programs& programs, Slots& slots, Collectors& all, const std::string& root,
-               int update_every);
+    Identities(const Running& running, Slots& slots);  // says what cannot be told apart
 
     void on_record(const void* record, size_t bytes);  // of the kernel side; what is not about processes is passed over
     void offer(Functions& functions);                  // ebpf-processes
@@ -28,11 +26,8 @@ private:
     AppRules rules() const;
     void ask();
 
-    const Config& config_;
-    Programs& programs_;
+    const Running& running_;
     Slots& slots_;
-    Collectors& all_;
-    const int update_every_;
     std::optional<Cgroups> cgroups_;
     std::optional<Processes> processes_;
     std::vector<moved_news> moved_;
