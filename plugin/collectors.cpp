@@ -6,7 +6,6 @@
 #include <csignal>
 #include "base/log.h"
 #include "bpf/own_cost.h"
-#include "guard/privileges.h"
 #include "net/network.h"
 #include "netdata/charts.h"
 #include "netdata/self_charts.h"
@@ -44,15 +43,12 @@ public:
 // The plugin's own cost, its limits and its charts.
 class OwnCost : public Collector {
 public:
-    OwnCost(const Config& config, Programs& programs, const Slots& slots, Collectors& all, int update_every, bool charts)
-        : config_(config),
-          programs_(programs),
+    OwnCost(const Running& running, const Slots& slots, bool has_charts)
+        : running_(running),
           slots_(slots),
-          all_(all),
-          update_every_(update_every),
-          has_charts_(charts),
-          meter_(programs, config.timed()),
-          charts_(programs, meter_, config) {}
+          has_charts_(has_charts),
+          meter_(running.programs, running.config.timed()),
+          charts_(running.programs, meter_, running.config) {}
 
     Counters totals() const {  // of the system, with what the kernel's skipped runs have missed
         Counters totals = slots_.totals();
@@ -63,7 +59,7 @@ public:
 
     Needs needs() const override { return meter_.needs(); }
     void begin(Writer& out) override {
-        if (has_charts_) SelfCharts::define(out, config_, update_every_);
+        if (has_charts_) SelfCharts::define(out, running_.config, running_.config.update_every);
     }
     void fold(const Tick& tick) override {
         if (!tick.is_update) return;
@@ -79,19 +75,17 @@ public:
         measured_ = false;
         if (!out.empty()) return;  // nobody reads: that it takes more now says nothing
         GroupSet with_own_memory{};
-        for (size_t i = 0; i < all_.size(); i++)
-            if (auto g = all_[i].group()) with_own_memory[*g] = true;
-        auto group = limits_.group_to_leave_out(excess_of(meter_.cost(), config_, with_own_memory), programs_);
-        if (group) all_.leave_out(*group, programs_, out);
+        for (size_t i = 0; i < running_.all.size(); i++)
+            if (auto g = running_.all[i].group()) with_own_memory[*g] = true;
+        auto group =
+            limits_.group_to_leave_out(excess_of(meter_.cost(), running_.config, with_own_memory), running_.programs);
+        if (group) running_.all.leave_out(*group, running_.programs, out);
     }
     void replanned(Writer&) override { charts_.replanned(); }
 
 private:
-    const Config& config_;
-    Programs& programs_;
+    const Running& running_;
     const Slots& slots_;
-    Collectors& all_;
-    const int update_every_;
     const bool has_charts_;
     CostMeter meter_;
     Limits limits_;
@@ -102,19 +96,18 @@ private:
 // What the groups count: of the system, and of each application, container and service.
 class GroupCharts : public Collector {
 public:
-    GroupCharts(const Config& config, const Programs& programs, const OwnCost& cost, Identities* identities,
-                bool labels, int update_every)
-        : config_(config),
-          programs_(programs),
+    GroupCharts(const Running& running, const OwnCost& cost, Identities* identities, bool labels)
+        : running_(running),
           cost_(cost),
-          by_syscalls_(labels ? programs.plan().counted_by(Way::Syscalls, config) : CounterSet{}),
-          charts_(counted(), config.chart_names, update_every, by_syscalls_) {
+          by_syscalls_(labels ? running.programs.plan().counted_by(Way::Syscalls, running.config) : CounterSet{}),
+          charts_(counted(), running.config.chart_names, running.config.update_every, by_syscalls_) {
         auto share = [&](Audience audience, std::deque<Member>& members) {
-            shares_.emplace_back(audience, counted(), config, update_every, labels, by_syscalls_, members);
+            shares_.emplace_back(audience, counted(), running.config, running.config.update_every, labels, by_syscalls_,
+                                 members);
         };
-        if (config.apps) share(Audience::Apps, identities->processes().apps());
-        if (config.cgroups) share(Audience::Containers, *identities->cgroups());
-        if (config.cgroups) share(Audience::Services, *identities->cgroups());
+        if (running.config.apps) share(Audience::Apps, identities->processes().apps());
+        if (running.config.cgroups) share(Audience::Containers, *identities->cgroups());
+        if (running.config.cgroups) share(Audience::Services, *identities->cgroups());
     }
 
     void begin(Writer& out) override { charts_.define(out); }
@@ -128,10 +121,9 @@ public:
     }
 
 private:
-    CounterSet counted() const { return programs_.plan().counted(config_); }
+    CounterSet counted() const { return running_.programs.plan().counted(running_.config); }
 
-    const Config& config_;
-    const Programs& programs_;
+    const Running& running_;
     const OwnCost& cost_;
     const CounterSet by_syscalls_;  // say so in a label
     Charts charts_;
@@ -141,12 +133,11 @@ private:
 // What a person sees instead of charts.
 class Watching : public Collector {
 public:
-    Watching(const Config& config, const Programs& programs, const OwnCost& cost, Identities* identities,
-             std::weak_ptr<Network> network)
+    Watching(const Running& running, const OwnCost& cost, Identities* identities, std::weak_ptr<Network> network)
         : cost_(cost),
-          processes_(config.apps ? &identities->processes() : nullptr),
+          processes_(running.config.apps ? &identities->processes() : nullptr),
           network_(std::move(network)),
-          watch_(programs, config),
+          watch_(running.programs, running.config),
           keyboard_(watch_.has_screen() && isatty(STDIN_FILENO) ? STDIN_FILENO : -1) {
         if (auto sockets = network_.lock()) sockets->track();
     }
@@ -182,20 +173,16 @@ private:
 
 }  // namespace
 
-void add_collectors(Collectors& all, const Config& config, Programs& programs, int update_every, bool watch,
-                    AppRules rules) {
+void add_collectors(const Running& running, bool watch, AppRules rules) {
     const Agent agent;
-    const std::string root = host_root();
+    auto& [config, programs, all, root] = running;
     auto counting = std::make_shared<Counting>(programs);
     std::shared_ptr<Identities> identities;
     std::shared_ptr<Network> network;
-    if (config.identities())
-        identities = std::make_shared<Identities>(config, programs, counting->slots, all, root, update_every, std::move(rules));
+    if (config.identities()) identities = std::make_shared<Identities>(running, counting->slots, std::move(rules));
     if (config.group_on[Network::counts_for])
-        network = std::make_shared<Network>(config, programs.connections(), counting->slots, all, update_every, root,
-                                            identities ? &identities->processes() : nullptr);
-    auto cost = std::make_shared<OwnCost>(config, programs, counting->slots, all, update_every,
-                                          !watch && agent.self_charts());
+        network = std::make_shared<Network>(running, counting->slots, identities ? &identities->processes() : nullptr);
+    auto cost = std::make_shared<OwnCost>(running, counting->slots, !watch && agent.self_charts());
     programs.records().on<ended>([net = std::weak_ptr(network)](const ended& record) {
         if (auto sockets = net.lock()) sockets->on_end(record);
     });
@@ -203,13 +190,13 @@ void add_collectors(Collectors& all, const Config& config, Programs& programs, i
         if (auto sockets = net.lock()) sockets->on_listener(record);
     });
 
-    if (watch) all.add(std::make_shared<Watching>(config, programs, *cost, identities.get(), network));
+    if (watch) all.add(std::make_shared<Watching>(running, *cost, identities.get(), network));
     all.add(counting);
     if (network) all.add(network);
     if (identities) all.add(identities);
     if (!watch) {
-        all.add(std::make_shared<GroupCharts>(config, programs, *cost, identities.get(), agent.labels(), update_every));
-        auto functions = std::make_shared<Functions>(agent, update_every);
+        all.add(std::make_shared<GroupCharts>(running, *cost, identities.get(), agent.labels()));
+        auto functions = std::make_shared<Functions>(agent, config.update_every);
         if (identities) identities->offer(*functions);
         if (network) network->offer(*functions);
         all.add(functions);

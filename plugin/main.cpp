@@ -219,7 +219,8 @@ int run(const Options& options) {
             run.ticks = 0;
         }
         Collectors collectors;
-        add_collectors(collectors, config, programs, run.update_every, options.watch, std::move(rules));
+        const Running running{config, programs, collectors, host_root()};
+        add_collectors(running, options.watch, std::move(rules));
         run_loop(collectors, run);
         return 0;
     } catch (const std::bad_alloc&) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include "base/clock.h"
 #include "base/error.h"
+#include "bpf/programs.h"
 #include "net/connection_table.h"
 #include "net/socket_owners.h"
 
@@ -22,19 +23,18 @@ constexpr SocketStates alive{
 
 }  // namespace
 
-Network::Network(const Config& config, const ConnectionMemory& memory, Slots& slots, Collectors& all, int update_every,
-                 const std::string& root, const Processes* processes)
-    : all_(all),
-      proc_(root + "/proc"),
-      update_every_(update_every),
+Network::Network(const Running& running, Slots& slots, const Processes* processes)
+    : running_(running),
+      proc_(running.root + "/proc"),
       processes_(processes),
       sockets_(proc_),
-      services_(config.service_names, services_table(), config.resolve_services),
-      connections_(memory) {
+      services_(running.config.service_names, services_table(), running.config.resolve_services),
+      connections_(running.programs.connections()) {
+    const Config& config = running.config;
     found_.find(sockets_);
     if (config.viewer()) {
         std::vector<std::string> complaints;
-        viewer_.emplace(config, update_every, connections_.count(), found_, services_, complaints);
+        viewer_.emplace(config, config.update_every, connections_.count(), found_, services_, complaints);
         for (const std::string& line : complaints) log_line(Severity::Warning, line);
     }
     connections_.listen({.before_us = [this](const connection& c) { return found_.moved_by_then(c); },
@@ -126,7 +126,7 @@ void Network::remember_process(const connection& c) {
 void Network::offer(Functions& functions) {
     functions_ = &functions;
     functions.offer(function_name, {.help = connection_table_help,
-                                    .info = [this] { return connection_table_info(update_every_); },
+                                    .info = [this] { return connection_table_info(running_.config.update_every); },
                                     .ask = [this] { list(); }});
 }
 
@@ -145,10 +145,10 @@ void Network::work(Writer& out) {
     if (more) return;
     rows_ = {};
     bool listed = std::exchange(reading_for_, Nothing) == Listing;
-    all_.fold_now();
+    running_.all.fold_now();
     if (!listed) return;
     functions_->answer(out, function_name,
-                       connection_table(live_connections(clock_ns(CLOCK_MONOTONIC)), update_every_));
+                       connection_table(live_connections(clock_ns(CLOCK_MONOTONIC)), running_.config.update_every));
     listed_.clear();
 }
 

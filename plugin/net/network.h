@@ -12,14 +12,12 @@ class Network : public Collector {
 public:
     static constexpr size_t counts_for = socket_group;
 
-    // root: where the host's /proc is, "" if that is ours; processes: null if they are not told apart; slots: get what a
-    // connection counts for its owner.
-    Network(const Config& config, const ConnectionMemory& memory, Slots& slots, Collectors& all, int update_every,
-            const std::string& root, const Processes* processes);
+    // slots: get what a connection counts for its owner; processes: null if they are not told apart.
+    Network(const Running& running, Slots& slots, const Processes* processes);
 
     void on_end(const ended& record);  // of a connection without a row
     void on_listener(const listening& record);
-    void offer(Functions& functions);                  // ebpf-connections
+    void offer(Functions& functions);  // ebpf-connections
 
     // The kernel's list of sockets can be long: it is read in pieces, and nothing waits for it. It is read when the
     // Function is called, and now and then for what the kernel has sent of what programs gave it long ago.
@@ -48,9 +46,8 @@ private:
     void describe(struct Connection& c) const;
     std::vector<struct Connection> live_connections(int64_t now) const;
 
-    Collectors& all_;
+    const Running& running_;
     const std::string proc_;
-    const int update_every_;
     const Processes* processes_;
     SockDiag sockets_;
     FoundSockets found_;

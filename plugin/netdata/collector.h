@@ -3,11 +3,22 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 #include "guard/needs.h"
 #include "netdata/writer.h"
 
+class Collectors;
 class Programs;
+struct Config;
+
+// What all parts of the running plugin share.
+struct Running {
+    const Config& config;
+    Programs& programs;
+    Collectors& all;
+    const std::string root;  // where the host's is, "" if that is ours
+};
 
 // One turn: an update, or a fold that somebody asked for between updates.
 struct Tick {

@@ -16,18 +16,16 @@ constexpr char function_name[] = "ebpf-processes";
 
 }  // namespace
 
-Identities::Identities(const Config& config, Programs& programs, Slots& slots, Collectors& all, const std::string& root,
-                       int update_every, AppRules rules)
-    : config_(config), programs_(programs), slots_(slots), all_(all), update_every_(update_every) {
-    std::string proc = root + "/proc";
-    if (!in_first_pid_namespace() && root.empty()) {
+Identities::Identities(const Running& running, Slots& slots, AppRules rules) : running_(running), slots_(slots) {
+    std::string proc = running.root + "/proc";
+    if (!in_first_pid_namespace() && running.root.empty()) {
         log(Severity::Warning,
             "this is a pid namespace, whose /proc has not the kernel's ids: processes that run already count for "
             "the application of the name alone that their threads have; NETDATA_HOST_PREFIX names the host's root");
         proc = "";
     }
-    if (config.cgroups) {
-        cgroups_.emplace(root, proc, config.cgroups_matching);
+    if (running.config.cgroups) {
+        cgroups_.emplace(running.root, proc, running.config.cgroups_matching);
         if (proc.empty() && !cgroups_->by_ids())
             log(Severity::Warning,
                 "containers and services are not told apart: the old control groups are known by process, and this "
@@ -36,13 +34,13 @@ Identities::Identities(const Config& config, Programs& programs, Slots& slots, C
     processes_.emplace(std::move(rules), cgroups_ ? &*cgroups_ : nullptr, proc);
     slots.listen({.owner =
                       [this](const slot& s) {
-                          if (processes_->lacks_command(s)) programs_.consume();
+                          if (processes_->lacks_command(s)) running_.programs.consume();
                           return processes_->owner(s);
                       },
                   .counted = [this](Owner who, int counter, uint64_t n) { processes_->counted(who, counter, n); },
                   .freed = [this](Owner who, const slot& s) { processes_->freed(who, s); }});
-    programs.records().on<executed>([this](const executed& record) { processes_->executes(record); });
-    programs.records().on<moved>([this](const moved& record) { moved_.push_back(record); });
+    running.programs.records().on<executed>([this](const executed& record) { processes_->executes(record); });
+    running.programs.records().on<moved>([this](const moved& record) { moved_.push_back(record); });
 }
 
 Needs identity_needs() { return {{CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH}, {{SYS_open_by_handle_at, 2, O_PATH, O_PATH}}}; }
@@ -61,10 +59,11 @@ void Identities::fold(const Tick& tick) {
 }
 
 Then Identities::on_signal(int signal) {
-    if (signal != SIGHUP || !config_.apps) return Then::GoOn;
-    all_.fold_now();  // by the old rules
+    if (signal != SIGHUP || !running_.config.apps) return Then::GoOn;
+    running_.all.fold_now();  // by the old rules
     AppRules rules = load_app_rules(user_config_folders(), stock_config_folders());
-    if (!rules.source().empty()) log(Severity::Info, "the groups of applications have been read again: {}", rules.source());
+    if (!rules.source().empty())
+        log(Severity::Info, "the groups of applications have been read again: {}", rules.source());
     processes_->regroup(std::move(rules));
     return Then::GoOn;
 }
@@ -72,7 +71,7 @@ Then Identities::on_signal(int signal) {
 void Identities::offer(Functions& functions) {
     functions_ = &functions;
     functions.offer(function_name, {.help = process_table_help,
-                                    .info = [this] { return process_table_info(update_every_); },
+                                    .info = [this] { return process_table_info(running_.config.update_every); },
                                     .ask = [this] { ask(); }});
 }
 
@@ -80,7 +79,7 @@ void Identities::offer(Functions& functions) {
 void Identities::ask() {
     int64_t now = clock_ns(CLOCK_MONOTONIC);
     if (!counted_since_) {
-        all_.fold_now();
+        running_.all.fold_now();
         processes_->track(true);
         counted_since_ = now;
     }
@@ -88,11 +87,12 @@ void Identities::ask() {
 }
 
 void Identities::work(Writer& out) {
-    all_.fold_now();
+    running_.all.fold_now();
     int64_t now = clock_ns(CLOCK_MONOTONIC);
     double seconds = static_cast<double>(now - counted_since_) / 1e9;
     functions_->answer(out, function_name,
-                       process_table(*processes_, programs_.plan().counted(config_), seconds, update_every_));
+                       process_table(*processes_, running_.programs.plan().counted(running_.config), seconds,
+                                     running_.config.update_every));
     processes_->forget_counts();
     counted_since_ = now;
     answer_at_ = never;

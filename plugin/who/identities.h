@@ -8,12 +8,10 @@
 
 class Identities : public Collector {
 public:
-    // root: of the host, "" if it is ours. Says what cannot be told apart, and listens to the records about
-    // processes.
-    Identities(const Config& config, Programs& programs, Slots& slots, Collectors& all, const std::string& root,
-               int update_every, AppRules rules);
+    // Says what cannot be told apart, and listens to the records about processes.
+    Identities(const Running& running, Slots& slots, AppRules rules);
 
-    void offer(Functions& functions);                  // ebpf-processes
+    void offer(Functions& functions);  // ebpf-processes
 
     Processes& processes() { return *processes_; }
     std::deque<Member>* cgroups() { return cgroups_ ? &cgroups_->members() : nullptr; }  // null: not told apart
@@ -27,11 +25,8 @@ public:
 private:
     void ask();
 
-    const Config& config_;
-    Programs& programs_;
+    const Running& running_;
     Slots& slots_;
-    Collectors& all_;
-    const int update_every_;
     std::optional<Cgroups> cgroups_;
     std::optional<Processes> processes_;
     std::vector<moved> moved_;
