@@ -6,6 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 extent=${1-}
 kernels=(5.10 6.1 6.12 6.18 newest)
+cache=${EBPF_GUEST_CACHE:-/var/cache/ebpf-plugin-guests}
 at_once=2 # of guests and what waits; each guest takes a processor for itself
 
 tools/install-packages.sh tools/packages tests/packages tests/guest/packages tests/guest/selinux.packages || exit 1
@@ -89,7 +90,7 @@ guest() { # KERNEL CPUS PART…
 }
 
 selinux_in_guest() {
-    local policy=${EBPF_GUEST_CACHE:-/var/cache/ebpf-plugin-guests}/selinux
+    local policy=$cache/selinux
     tests/guest/selinux prepare "$policy" >&2 || return
     tests/guest/run --kernel 6.1 --memory 1536 --timeout 1800 --cmdline "security=selinux selinux=1 enforcing=0" -- \
         tests/guest/selinux check "$policy" "$PWD/build/release"
@@ -129,7 +130,6 @@ if [[ $extent != quick ]]; then
         contended[$kernel]="contended full"
         [[ $kernel != 5.10 ]] || contended[$kernel]=contended
     done
-    echo "with more readers than CPUs, this time: ${!contended[*]}"
     # The programs are compiled three times, for kernels before 5.12, before 6.2 and after: of each one kernel is tried in
     # everything. The longest first.
     for kernel in 5.10 6.1 newest; do suite guest "guest-$kernel" guest $kernel 1 exact cli "${contended[$kernel]-}" lockdown; done
@@ -144,7 +144,7 @@ fetching=${!-}
 run build-release whole build release
 grep -q '^ok' $logs/build-release.tap || { echo "0 passed, 1 failed"; exit 1; }
 run_all alone
-(chrt -i -p 0 $BASHPID && run_all beside) &
+(chrt -i -p 0 $BASHPID; run_all beside) &
 run_all here &
 declare -A busy=([$!]=1)
 [[ -z $fetching ]] || wait "$fetching"
@@ -166,6 +166,9 @@ for tap in "$logs"/*.tap; do
     read -r seconds user system < <(tail -qn 1 "$logs/$name.time" 2>/dev/null || echo "- 0 0")
     printf '%-24s %8s %10s %7s %7s\n' "$name" "$seconds" $((user + system)) "$(grep -c '^ok' "$tap")" "$(grep -c '^not ok' "$tap")"
 done | sort -k2nr
+if [[ $extent != quick ]]; then
+    echo "kernels: $(cd "$cache" && cat "${kernels[@]/%//release}" | tr '\n' ' '); with more readers than CPUs this time: ${!contended[*]}"
+fi
 passed=$(cat $logs/*.tap | grep -c '^ok')
 failed=$(cat $logs/*.tap | grep -c '^not ok')
 echo "all: $SECONDS s; the logs are in $logs"
