@@ -92,13 +92,13 @@ for_each_end() { # what ends it
 
 @test "a reader that has stopped reading does not keep it from ending" {
     mkfifo pipe
-    "$plugin" 1 <&- >pipe 2>err 3>&- &
+    exec 8<>pipe
+    python3 -c 'import fcntl; fcntl.fcntl(8, 1031, 4096)' # F_SETPIPE_SZ: the smallest there is
+    "$plugin" 1 <&- >pipe 2>err 3>&- 8>&- &
     pid=$!
-    exec 8<pipe
-    # The smallest pipe there is, which the first update more than fills.
+    # Full, with more to come, for what the plugin prints at its start is longer.
     python3 -c 'import fcntl, struct, termios, time
-size = fcntl.fcntl(8, 1031, 4096) # F_SETPIPE_SZ
-while struct.unpack("i", fcntl.ioctl(8, termios.FIONREAD, bytes(4)))[0] < size: time.sleep(0.05)'
+while struct.unpack("i", fcntl.ioctl(8, termios.FIONREAD, bytes(4)))[0] < 4096: time.sleep(0.05)'
     sleep 1.5 # and the next comes
     kill -0 "$pid"
     kill -TERM "$pid"
