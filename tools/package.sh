@@ -9,14 +9,14 @@ case ${1-} in
     *) echo "usage: tools/package.sh deb|rpm" >&2 && exit 2 ;;
 esac
 tools/install-packages.sh tools/packages >&2
-build=build/$1
-mkdir -p "$build"
-trap 'tail -30 "$build.log" >&2' ERR
+build=build/package # of both kinds: they differ in where things go
+mkdir -p "build/$1"
+trap 'tail -30 "build/$1.log" >&2' ERR
 {
     cmake --preset release -B "$build" -DCMAKE_INSTALL_PREFIX=/usr -DPLUGINS_DIR="$plugins" \
         -DSTOCK_CONFIG_DIR=/usr/lib/netdata/conf.d -DEBPF_PLUGIN_TESTS=OFF
     cmake --build "$build"
-    rm -f "$build"/*."$1"
-    cpack --config "$build/CPackConfig.cmake" -B "$build" -G "${1^^}"
-} >"$build.log" 2>&1
-ls "$build"/*."$1"
+    rm -f "build/$1"/*."$1"
+    cpack --config "$build/CPackConfig.cmake" -B "build/$1" -G "${1^^}"
+} >"build/$1.log" 2>&1
+ls "build/$1"/*."$1"

@@ -1,132 +1,176 @@
 #!/bin/bash
-# Installs what is missing, builds and runs every test: unit tests (also with sanitizers), command line, a real agent, packages,
-# benchmarks that prove exactness, lint, and real kernels in guests. `tools/test.sh quick` leaves the guests out.
-# Ends with the line "N passed, N failed"; the status says whether all passed.
+# Installs what is missing, builds and runs every test: `tools/test.sh [quick|all]`. `quick` leaves the guests out; `all` tries
+# on each kernel what is else tried on some of them by turns.
+# Ends with a table of what each suite took and the line "N passed, N failed"; the status says whether all passed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
+extent=${1-}
 kernels=(5.10 6.1 6.12 6.18 newest)
-at_once=2 # guests; each takes a processor for itself
+cache=${EBPF_GUEST_CACHE:-/var/cache/ebpf-plugin-guests}
+at_once=2 # of guests and what waits; each guest takes a processor for itself
 
 tools/install-packages.sh tools/packages tests/packages tests/guest/packages tests/guest/selinux.packages || exit 1
-logs=build/test-logs
+export logs=build/test-logs
 rm -rf $logs
 mkdir -p $logs
+export AGENT=$PWD/build/agent # unpacked once, for here and for a guest
 
-# All suites speak TAP ("ok 1 - …"), which is what is counted at the end.
-tap_step() { # NAME COMMAND…: one test that is a whole command
-    local name=$1 start=$SECONDS
-    shift
-    if "$@" >"$logs/$name.out" 2>&1; then
-        echo "ok 1 - $name" >"$logs/$name.tap"
-    else
-        echo "not ok 1 - $name" >"$logs/$name.tap"
-        tail -50 "$logs/$name.out"
-    fi
-    echo "$name: $(head -1 "$logs/$name.tap"), $((SECONDS - start)) s"
+# All suites speak TAP ("1..N", "ok 1 - …"), which is what is counted at the end.
+suites=()
+suite() { # WHERE NAME COMMAND…: is to be run
+    suites+=("$*")
+    echo "not ok 0 - $2 did not come to its end" >"$logs/$2.tap"
 }
 
-tap_suite() { # NAME COMMAND…: a command that prints TAP
-    local name=$1 start=$SECONDS
+run() { # NAME COMMAND…
+    local name=$1 said=$logs/$1.said TIMEFORMAT='%0R %0U %0S'
     shift
-    if ! "$@" >"$logs/$name.tap" 2>"$logs/$name.err" && ! grep -q '^not ok' "$logs/$name.tap"; then
-        echo "not ok 0 - $name did not run to its end" >>"$logs/$name.tap"
+    { time "$@" >"$said" 2>"$logs/$name.err"; } 2>"$logs/$name.time" || grep -q '^not ok' "$said" ||
+        echo "not ok 0 - $name did not run to its end" >>"$said"
+    (($(sed -n 's/^1\.\.//p' "$said") + 0 == $(grep -cE '^(not )?ok [1-9]' "$said"))) || echo "not ok 0 - $name is not whole" >>"$said"
+    if grep -q '^not ok' "$said"; then
+        grep -A30 '^not ok' "$said" | head -100
+        tail -50 "$logs/$name.err"
     fi
-    grep -A30 '^not ok' "$logs/$name.tap" | head -100
-    grep -q '^not ok' "$logs/$name.tap" && tail -20 "$logs/$name.err"
-    echo "$name: $(grep -c '^ok' "$logs/$name.tap") passed, $(grep -c '^not ok' "$logs/$name.tap") failed, $((SECONDS - start)) s"
+    echo "$name: $(grep -c '^ok' "$said") passed, $(grep -c '^not ok' "$said") failed, $(cut -d' ' -f1 "$logs/$name.time") s"
+    mv "$said" "$logs/$name.tap"
+}
+
+run_all() { # WHERE: one after the other
+    local line
+    for line in "${suites[@]}"; do
+        [[ $line != "$1 "* ]] || eval "run ${line#* }"
+    done
+}
+
+# The kinds of suites.
+whole() { # COMMAND…: one test that is a whole command. `name` is run's.
+    local status=ok
+    "$@" >&2 || status="not ok"
+    echo "$status 1 - ${name:?}"
+    echo 1..1
+    [[ $status == ok ]]
 }
 
 gtest() { # BINARY: its results as TAP
-    "$@" --gtest_brief=0 2>&1 | tee "$logs/gtest.out" | awk '
+    "$@" --gtest_brief=0 2>&1 | tee "$logs/${name:?}.out" | awk '
+        /^\[==========\] Running/ { print "1.." $3 }
         /^\[       OK \]/ { print "ok " ++n " - " $4 }
         /^\[  FAILED  \] .*\(/ { print "not ok " ++n " - " $4 }
         /Failure|error:|ERROR:/ { print "# " $0 }'
-    return "${PIPESTATUS[0]}"
 }
 
-fuzz() { build fuzz >&2 && tests/fuzz/run build/fuzz -max_total_time=60; }
+exact() { # the benchmarks' proofs
+    build/release/tests/bench/bench --exact | tee "$logs/exact.out" |
+        awk '/ pass$/ { print "ok " ++n " - " $0 } / FAIL$/ { print "not ok " ++n " - " $0 } END { print "1.." n }'
+}
+
+commandline() { bats --tap --timing "$@"; }
+
+fuzz() { tests/fuzz/run build/fuzz "$@"; }
 
 lint_shell() {
     git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/agent/private_agent.bash tests/guest/{run,kernels,agent,checks,selinux,table} | xargs -0 shellcheck
 }
-lint_rooms() { tools/lint-rooms.sh; }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
+# Of the tests all but the analysis of their paths, which takes half the time: they run under the sanitizers.
 lint_tidy() {
-    git ls-files -z 'plugin/*.cpp' 'tests/unit/*.cpp' 'tests/protocol/*.cpp' | xargs -0 -P 2 -n 3 clang-tidy -p build/release --quiet --warnings-as-errors='*'
+    local tidy=(xargs -0 -P 2 -n 1 clang-tidy -p build/release --quiet '--warnings-as-errors=*') status=0
+    git ls-files -z 'plugin/*.cpp' | "${tidy[@]}" || status=1
+    git ls-files -z 'tests/unit/*.cpp' 'tests/protocol/*.cpp' | "${tidy[@]}" '--checks=-clang-analyzer-*' || status=1
+    return $status
 }
 
 build() { # PRESET [OPTIONS OF THE BUILD]
-    cmake --preset "$1" >"$logs/cmake-$1.out" && cmake --build --preset "$@"
+    cmake --preset "$1" && cmake --build --preset "$@"
 }
 
-guest() { # KERNEL CHECKS COMMAND-LINE
-    local cpus=1
-    [[ $2 != faults ]] || cpus=2
-    tests/guest/run --kernel "$1" --cpus $cpus --memory 768 --timeout 1500 --out "build/test-logs/counts-$1" --cmdline "$3" -- \
-        tests/guest/checks "$PWD/build/release" "$2"
+guest() { # KERNEL CPUS PART…
+    tests/guest/run --kernel "$1" --cpus "$2" --memory 768 --timeout 1800 -- tests/guest/checks "$PWD/build/release" "${@:3}"
 }
 
 selinux_in_guest() {
-    local policy=${EBPF_GUEST_CACHE:-/var/cache/ebpf-plugin-guests}/selinux
+    local policy=$cache/selinux
     tests/guest/selinux prepare "$policy" >&2 || return
-    tests/guest/run --kernel 6.1 --memory 1536 --timeout 1500 --cmdline "security=selinux selinux=1 enforcing=0" -- \
+    tests/guest/run --kernel 6.1 --memory 1536 --timeout 1800 --cmdline "security=selinux selinux=1 enforcing=0" -- \
         tests/guest/selinux check "$policy" "$PWD/build/release"
 }
 
 agent_in_guest() { # the same with trampolines
-    tests/guest/run --kernel 6.12 --memory 1536 --timeout 1200 -- tests/guest/agent "$AGENT" "$PWD/build/release"
+    tests/guest/run --kernel 6.12 --memory 1536 --timeout 1800 -- tests/guest/agent "$AGENT" "$PWD/build/release"
 }
 
-exact() { # the benchmarks' proofs as TAP
-    build/release/tests/bench/bench --exact | tee "$logs/exact.out" |
-        awk '/ pass$/ { print "ok " ++n " - " $0 } / FAIL$/ { print "not ok " ++n " - " $0 }'
-    return "${PIPESTATUS[0]}"
-}
+# `alone`: what others do at the same time would be counted too.
+suite alone unit gtest build/release/tests/unit
+suite alone cli-alone commandline --filter-tags alone tests/cli
+suite alone exact exact
+# `here` waits more than it works.
+suite here cli commandline --jobs 10 --filter-tags '!alone' tests/cli
+suite here agent commandline --filter-tags '!own_machine' tests/agent # whose clock they may set
+suite here package commandline tests/package
+executions=50000 # of each fuzz target; long ones by hand
+[[ $extent != all ]] || executions=500000
+# `beside` takes what the others leave of the processors.
+suite beside lint-shell whole lint_shell
+suite beside lint-rooms whole tools/lint-rooms.sh
+suite beside lint-format whole lint_format
+suite beside build-asan whole build asan --target unit
+suite beside unit-asan gtest build/asan/tests/unit
+suite beside build-fuzz whole build fuzz
+suite beside fuzz fuzz "-runs=$executions"
+suite beside lint-tidy whole lint_tidy
 
-# The compilers first: what follows has to do with time.
-tap_step build-release build release
-[[ $(<$logs/build-release.tap) == ok* ]] || { echo "0 passed, 1 failed"; exit 1; }
-tap_step build-asan build asan --target unit
-tap_suite unit gtest build/release/tests/unit
-tap_suite unit-asan gtest build/asan/tests/unit
-tap_suite fuzz fuzz
-tap_step lint-shell lint_shell
-tap_step lint-rooms lint_rooms
-tap_step lint-format lint_format
-tap_step lint-tidy nice -n 19 bash -c "$(declare -f lint_tidy); lint_tidy" & # beside those that wait more than they work
-# `alone`: what the others do at the same time would be counted too.
-tap_suite cli bats --tap --jobs 10 --filter-tags '!alone' tests/cli
-tap_suite cli-alone bats --tap --filter-tags alone tests/cli
-export AGENT=$PWD/build/agent # the unpacked one
-tap_suite agent bats --tap --filter-tags '!own_machine' tests/agent # whose clock they may set
-tap_suite package bats --tap tests/package
-tap_suite exact exact
+if [[ $extent != quick ]]; then
+    # With more readers than CPUs on two kernels by turns, which the commit decides. 5.10 has no preempt=full.
+    declare -A contended=()
+    turn=$((16#$(git rev-parse --short=6 HEAD 2>/dev/null || echo 0)))
+    for at in "${!kernels[@]}"; do
+        kernel=${kernels[at]}
+        (((at + turn) % ${#kernels[@]} % 3 == 0)) || [[ $extent == all ]] || continue
+        contended[$kernel]="contended full"
+        [[ $kernel != 5.10 ]] || contended[$kernel]=contended
+    done
+    # The programs are compiled three times, for kernels before 5.12, before 6.2 and after: of each one kernel is tried in
+    # everything. The longest first.
+    for kernel in 5.10 6.1 newest; do suite guest "guest-$kernel" guest $kernel 1 exact cli "${contended[$kernel]-}" lockdown; done
+    suite guest guest-agent agent_in_guest
+    for kernel in 6.12 6.18; do suite guest "guest-$kernel" guest $kernel 1 exact "${contended[$kernel]-}" lockdown; done
+    for kernel in 5.10 newest; do suite guest "guest-$kernel-faults" guest $kernel 2 faults; done
+    suite guest guest-selinux selinux_in_guest
+    run kernels whole tests/guest/kernels fetch "${kernels[@]}" &
+fi
+fetching=${!-}
+
+run build-release whole build release
+grep -q '^ok' $logs/build-release.tap || { echo "0 passed, 1 failed"; exit 1; }
+run_all alone
+(chrt -i -p 0 $BASHPID; run_all beside) &
+run_all here &
+declare -A busy=([$!]=1)
+[[ -z $fetching ]] || wait "$fetching"
+for line in "${suites[@]}"; do
+    [[ $line == "guest "* ]] || continue
+    if ((${#busy[@]} >= at_once)); then
+        wait -n -p ended "${!busy[@]}"
+        unset "busy[$ended]"
+    fi
+    eval "run ${line#* }" &
+    busy[$!]=1
+done
 wait
 
-if [[ ${1-} != quick ]]; then
-    tests/guest/kernels fetch "${kernels[@]}" || echo "not ok 0 - the guests' kernels could not be fetched" >$logs/kernels.tap
-    # The longest first. The programs are compiled three times, for kernels before 5.12, before 6.2 and after: of each one
-    # kernel is tried in everything. 5.10 has no preempt=full.
-    while read -r run kernel checks cmdline; do
-        (($(jobs -rp | wc -l) < at_once)) || wait -n
-        case $run in
-            selinux | agent) tap_suite "guest-$run" "${run}_in_guest" & ;;
-            *) tap_suite "$run" guest "$kernel" "$checks" "$cmdline" & ;;
-        esac
-    done < <(
-        for kernel in 5.10 6.1 newest; do echo "guest-$kernel $kernel idle"; done
-        for kernel in 6.12 6.18; do echo "guest-$kernel $kernel counters"; done
-        echo agent
-        echo selinux
-        for kernel in 5.10 newest; do echo "guest-$kernel-faults $kernel faults"; done
-        for kernel in "${kernels[@]}"; do echo "guest-$kernel-contended $kernel contended"; done
-        for kernel in 6.1 6.12 6.18 newest; do echo "guest-$kernel-contended-full $kernel contended preempt=full"; done
-    )
-    wait
+echo
+printf '%-24s %8s %10s %7s %7s\n' suite seconds processor passed failed
+for tap in "$logs"/*.tap; do
+    name=$(basename "$tap" .tap)
+    read -r seconds user system < <(tail -qn 1 "$logs/$name.time" 2>/dev/null || echo "- 0 0")
+    printf '%-24s %8s %10s %7s %7s\n' "$name" "$seconds" $((user + system)) "$(grep -c '^ok' "$tap")" "$(grep -c '^not ok' "$tap")"
+done | sort -k2nr
+if [[ $extent != quick ]]; then
+    echo "kernels: $(cd "$cache" && cat "${kernels[@]/%//release}" | tr '\n' ' '); with more readers than CPUs this time: ${!contended[*]}"
 fi
-
 passed=$(cat $logs/*.tap | grep -c '^ok')
 failed=$(cat $logs/*.tap | grep -c '^not ok')
-echo "the logs are in $logs"
+echo "all: $SECONDS s; the logs are in $logs"
 echo "$passed passed, $failed failed"
 ((failed == 0 && passed > 0))

@@ -110,7 +110,7 @@ calls_of() {
 
 @test "on a terminal: it fits, follows the terminal's size, and q ends it" {
     opens
-    "$python" "$BATS_TEST_DIRNAME/terminal.py" q "$plugin" 1 --watch --return >seen
+    "$python" "$BATS_TEST_DIRNAME/terminal.py" q "" "$plugin" 1 --watch --return >seen
     cat seen
     grep -q '^status 0 coloured True$' seen
     # Each row is where it was put: none was too long for its line.
@@ -124,13 +124,13 @@ calls_of() {
 }
 
 @test "on a terminal: Ctrl-C ends it too" {
-    "$python" "$BATS_TEST_DIRNAME/terminal.py" '\x03' "$plugin" 1 --watch >seen
+    "$python" "$BATS_TEST_DIRNAME/terminal.py" '\x03' "" "$plugin" 1 --watch >seen
     grep -q '^status 0 ' seen
 }
 
 @test "on a terminal: the last message is on the bottom line, and all are there after the end" {
     # One that comes when the screen stands already.
-    "$python" "$BATS_TEST_DIRNAME/terminal.py" q strace -f -qq -o /dev/null -e inject=seccomp:error=EINVAL \
+    "$python" "$BATS_TEST_DIRNAME/terminal.py" q "runs unconfined" strace -f --seccomp-bpf -qq -o /dev/null -e trace=seccomp -e inject=seccomp:error=EINVAL \
         "$plugin" 1 --watch >seen
     cat seen
     sed -n '/^--- 80x24/,/^--- 60x15/p' seen | sed '1d;$d' >screen

@@ -38,7 +38,7 @@ is_stopped() {
 await_stop() { # PID…
     local pid
     for pid; do
-        for _ in {1..600}; do
+        for _ in {1..1200}; do
             ! is_stopped "$pid" || continue 2
             sleep 0.05
         done
