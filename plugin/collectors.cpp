@@ -181,7 +181,8 @@ void add_collectors(const Running& running, bool watch, AppRules rules) {
     std::shared_ptr<Network> network;
     if (config.identities()) identities = std::make_shared<Identities>(running, counting->slots, std::move(rules));
     if (config.group_on[Network::counts_for])
-        network = std::make_shared<Network>(running, counting->slots, identities ? &identities->processes() : nullptr);
+        network = std::make_shared<Network>(config, programs.connections(), counting->slots, all, root,
+                                            identities ? &identities->processes() : nullptr);
     auto cost = std::make_shared<OwnCost>(running, counting->slots, !watch && agent.self_charts());
     programs.records().on<ended>([net = std::weak_ptr(network)](const ended& record) {
         if (auto sockets = net.lock()) sockets->on_end(record);

@@ -23,14 +23,15 @@ constexpr SocketStates alive{
 
 }  // namespace
 
-Network::Network(const Running& running, Slots& slots, const Processes* processes)
-    : running_(running),
-      proc_(running.root + "/proc"),
+Network::Network(const Config& config, const ConnectionMemory& memory, Slots& slots, Collectors& all,
+                 const std::string& root, const Processes* processes)
+    : config_(config),
+      all_(all),
+      proc_(root + "/proc"),
       processes_(processes),
       sockets_(proc_),
-      services_(running.config.service_names, services_table(), running.config.resolve_services),
-      connections_(running.programs.connections()) {
-    const Config& config = running.config;
+      services_(config.service_names, services_table(), config.resolve_services),
+      connections_(memory) {
     found_.find(sockets_);
     if (config.viewer()) {
         std::vector<std::string> complaints;
@@ -126,7 +127,7 @@ void Network::remember_process(const connection& c) {
 void Network::offer(Functions& functions) {
     functions_ = &functions;
     functions.offer(function_name, {.help = connection_table_help,
-                                    .info = [this] { return connection_table_info(running_.config.update_every); },
+                                    .info = [this] { return connection_table_info(config_.update_every); },
                                     .ask = [this] { list(); }});
 }
 
@@ -145,10 +146,10 @@ void Network::work(Writer& out) {
     if (more) return;
     rows_ = {};
     bool listed = std::exchange(reading_for_, Nothing) == Listing;
-    running_.all.fold_now();
+    all_.fold_now();
     if (!listed) return;
     functions_->answer(out, function_name,
-                       connection_table(live_connections(clock_ns(CLOCK_MONOTONIC)), running_.config.update_every));
+                       connection_table(live_connections(clock_ns(CLOCK_MONOTONIC)), config_.update_every));
     listed_.clear();
 }
 

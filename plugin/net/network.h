@@ -13,7 +13,8 @@ public:
     static constexpr size_t counts_for = socket_group;
 
     // slots: get what a connection counts for its owner; processes: null if they are not told apart.
-    Network(const Running& running, Slots& slots, const Processes* processes);
+    Network(const Config& config, const ConnectionMemory& memory, Slots& slots, Collectors& all,
+            const std::string& root, const Processes* processes);
 
     void on_end(const ended& record);  // of a connection without a row
     void on_listener(const listening& record);
@@ -46,7 +47,8 @@ private:
     void describe(struct Connection& c) const;
     std::vector<struct Connection> live_connections(int64_t now) const;
 
-    const Running& running_;
+    const Config& config_;
+    Collectors& all_;
     const std::string proc_;
     const Processes* processes_;
     SockDiag sockets_;

@@ -46,9 +46,9 @@ constexpr SelfChart rows[] = {
         {"missing", "hooks that could not be attached, wholly or in part; the log says why",
          [](F f) { return f.missing; }}}},
     {"ebpf_events", "Events counted outside the slots, and runs that the kernel skipped", {"events/s"}, {
-        {"late", "events of threads that had ended already; counted", [](F f) { return f.slots.shared->late; }, total},
+        {"late", "events of threads that had ended already; counted", [](F f) { return uint64_t{f.slots.shared->late}; }, total},
         {"overflowed", "events of threads for which there was no slot; counted by process, more slowly",
-         [](F f) { return f.slots.table.use->rejected; }, total},
+         [](F f) { return uint64_t{f.slots.table.use->rejected}; }, total},
         {"missed", "runs that the kernel skipped because the program was preempted; calls that are known to be missing "
                    "are added to the system's", [](F f) { return f.statistics.missed_runs; }, total},
         {"results_lost", "calls whose return a kprobe did not see; they lack their bytes or error",
@@ -59,9 +59,9 @@ constexpr SelfChart rows[] = {
     {"ebpf_connections", "Rows for connections; events and ends of connections that found none", {"connections"}, {
         {"used", "rows that belong to a connection, or wait to be freed", [](F f) { return used(f.connections.table); }},
         {"all", "rows there are: `connection table size`", [](F f) { return f.connections.table.count; }},
-        {"unnoted", "events of connections that found no row", [](F f) { return f.slots.shared->tables[TABLE_connections].rejected; }, total},
+        {"unnoted", "events of connections that found no row", [](F f) { return uint64_t{f.slots.shared->tables[TABLE_connections].rejected}; }, total},
         {"lost", "connections without a row whose end could not be told either: their bytes are missing",
-         [](F f) { return f.slots.shared->lost_records[RECORD_ended]; }, total}},
+         [](F f) { return uint64_t{f.slots.shared->lost_records[RECORD_ended]}; }, total}},
      [](const Config& config) { return config.group_on[socket_group]; }},
     {"ebpf_records", "Records of the kernel side that found no room, by what they tell, or were not understood",
      {"records/s"}, {

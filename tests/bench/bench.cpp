@@ -122,12 +122,12 @@ BenchObject::BenchObject(std::span<const char> elf, const std::vector<const char
             if (bpf_program__autoload(p)) bpf_program__set_attach_target(p, 0, event);
 
     settings set{};
-    auto size = [&](unsigned rows) {
+    auto sized = [&](unsigned rows) {
         auto log = static_cast<unsigned>(std::countr_zero(rows));
         return table_size{rows - 1, 32 - log, loading.wakes ? rows / 2 : UINT32_MAX};
     };
-    set.tables[TABLE_slots] = size(loading.slots);
-    set.tables[TABLE_connections] = size(loading.connections);
+    set.tables[TABLE_slots] = sized(loading.slots);
+    set.tables[TABLE_connections] = sized(loading.connections);
     set.arguments[number(vfs_hook_base, vfs_write)] = 1;  // the prctl's option; what follows is the result
     set.counting[number(process_hook_base, process_exit)] = loading.counts_exits;
     set.by_event[number(socket_hook_base, socket_tcp_send)] = true;

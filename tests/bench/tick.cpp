@@ -309,25 +309,33 @@ void connections(Table& table) {
     Writer out(null);
     int64_t now = now_ns();
     double before = resident();
-    Network network(Config{}, rows.memory(), 1, "", nullptr, [](Owner, int, uint64_t) {});
+    Config config;
+    config.update_every = 1;
+    Threads none(64, 64);
+    Slots slots(none.memory());
+    Collectors all;
+    Network network(config, rows.memory(), slots, all, "", nullptr);
+    NetworkCharts charts(network);
     auto tick = [&] {
         now += 1'000'000'000;
-        network.fold(now, false);
-        network.update(out, 1'000'000, now);
+        Tick at{.now = now, .is_update = true, .elapsed = 1'000'000};
+        network.fold(at);
+        charts.print(out, at);
         out.flush();
     };
-    auto look = [&] {
-        while (network.is_looking()) network.look_on();
+    auto asks_kernel = [&] { return network.due() != Collector::never; };
+    auto read_answer = [&] {
+        while (asks_kernel()) network.work(out);
     };
     tick();
-    look();
+    read_answer();
     double bytes = (resident() - before) / static_cast<double>(count);
     auto usual = [&] {
         double ns = 0;
         do {
             rows.change(10);
             ns = time_of(tick);
-        } while (network.is_looking() && (look(), true));
+        } while (asks_kernel() && (read_answer(), true));
         return ns;
     };
     auto looking = [&] {
@@ -335,8 +343,8 @@ void connections(Table& table) {
         do {
             rows.change(10);
             ns = time_of(tick);
-        } while (!network.is_looking());
-        look();
+        } while (!asks_kernel());
+        read_answer();
         return ns;
     };
     auto f = interleave({usual, looking}, 21);

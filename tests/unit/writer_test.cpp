@@ -113,7 +113,6 @@ TEST_F(Pipe, GoesOnAfterASignal) {
     act.sa_handler = [](int) {};
     struct sigaction before;
     sigaction(SIGUSR1, &act, &before);
-    fcntl(fds[1], F_SETFL, 0);  // waits
     std::string wanted = numbered_lines(0, 3000), read;
     pthread_t writer = pthread_self();
     std::atomic<bool> done = false;
@@ -129,6 +128,7 @@ TEST_F(Pipe, GoesOnAfterASignal) {
         }
     });
     Writer out(fds[1]);
+    fcntl(fds[1], F_SETFL, 0);  // waits
     out << wanted;
     EXPECT_NO_THROW(EXPECT_TRUE(out.flush()));
     done = true;
