@@ -63,14 +63,6 @@ constexpr SelfChart rows[] = {
         {"lost", "connections without a row whose end could not be told either: their bytes are missing",
          [](F f) { return uint64_t{f.slots.shared->lost_records[RECORD_ended]}; }, total}},
      [](const Config& config) { return config.group_on[socket_group]; }},
-    {"ebpf_records", "Records of the kernel side that found no room, by what they tell, or were not understood",
-     {"records/s"}, {
-        {"full", "a table is half used; the plugin folds at its next update", lost<RECORD_full>, total},
-        {"listening", "a TCP port has a listener; its connections may be taken for outbound", lost<RECORD_listening>, total},
-        {"moved", "a process is in another control group; its counts stay with the old one", lost<RECORD_moved>, total},
-        {"executed", "a program's command line; the plugin asks /proc", lost<RECORD_executed>, total},
-        {"ended", "a connection that had no row; see `ebpf_connections.lost`", lost<RECORD_ended>, total},
-        {"malformed", "of no known type, or not as long as its type", [](F f) { return f.malformed_records; }, total}}},
     {"ebpf_tick", "Duration of an update, and how late it began", {"microseconds"}, {
         {"duration", "how long the last update took", [](F f) { return f.duration; }},
         {"late", "how long after its time it began", [](F f) { return f.late; }}}},
@@ -84,6 +76,14 @@ constexpr SelfChart rows[] = {
         {"plugin", "time that the plugin spent, since it was last measured",
          [](F f) { return milliseconds(f.cost.plugin); }}},
      [](const Config& config) { return config.run_time; }},
+    {"ebpf_records", "Records of the kernel side that found no room, by what they tell, or were not understood",
+     {"records/s"}, {
+        {"full", "a table is half used; the plugin folds at its next update", lost<RECORD_full>, total},
+        {"listening", "a TCP port has a listener; its connections may be taken for outbound", lost<RECORD_listening>, total},
+        {"moved", "a process is in another control group; its counts stay with the old one", lost<RECORD_moved>, total},
+        {"executed", "a program's command line; the plugin asks /proc", lost<RECORD_executed>, total},
+        {"ended", "a connection that had no row; see `ebpf_connections.lost`", lost<RECORD_ended>, total},
+        {"malformed", "of no known type, or not as long as its type", [](F f) { return f.malformed_records; }, total}}},
 };
 // clang-format on
 
