@@ -11,6 +11,8 @@ esac
 tools/install-packages.sh tools/packages >&2
 build=build/package # of both kinds: they differ in where things go
 mkdir -p "build/$1"
+exec 9>build/package.lock
+flock 9
 trap 'tail -30 "build/$1.log" >&2' ERR
 {
     cmake --preset release -B "$build" -DCMAKE_INSTALL_PREFIX=/usr -DPLUGINS_DIR="$plugins" \
