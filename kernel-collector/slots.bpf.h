@@ -86,8 +86,8 @@ static __always_inline struct slot *claim_own_slot(__u32 *index)
 	return slot;
 }
 
-// For a thread that has no slot yet: the index of a new one, or -1 when it gets none.
-__noinline int first_event(__u32 tid)
+// For the current thread, which has no slot yet: the index of a new one, or -1 when it gets none.
+__noinline int first_event(void)
 {
 	__u32 index = 0;
 
@@ -110,7 +110,7 @@ static __always_inline struct row current_row(void)
 	row.slot = find_slot(tid, place_of_thread(tid), &row.index);
 	if (row.slot)
 		return row;
-	at = first_event(tid);
+	at = first_event();
 	if (at >= 0) {
 		row.index = at;
 		row.slot = bpf_map_lookup_elem(&slots, &row.index);
@@ -121,7 +121,7 @@ static __always_inline struct row current_row(void)
 const struct slot empty_slot;
 
 // Adds to the row of the current process in the overflow table, or, if that is full too, to that of nobody.
-__noinline int count_shared(__u32 counter, __u64 n)
+__noinline int count_shared(__u64 counter, __u64 n)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct slot *slot = bpf_map_lookup_elem(&overflow, &tgid);

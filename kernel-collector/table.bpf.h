@@ -98,6 +98,7 @@ static void ask_to_fold(void);
 #define CLAIM_ROW(name, place, tag, index) claim_row(&name, CLAIMS(name), TABLE_##name, place, tag, index)
 static __always_inline void *claim_row(void *rows, void *claims, __u32 table, __u32 place, __u32 tag, __u32 *index)
 {
+#pragma clang loop unroll(full) // 5.10 takes no loop whose head follows a call
 	for (int probe = 0; probe < TABLE_PROBES; probe++) {
 		__u32 at = (place + probe) & settings.tables[table].mask;
 		__u32 *row = bpf_map_lookup_elem(rows, &at);

@@ -64,7 +64,7 @@ END
     echo 'FUNCTION t 10 "ebpf-processes"' >&9
     wait_for '^FUNCTION_RESULT_END'
     grep -v apps_groups err || true
-    not grep -q 'apps_groups.conf' err
+    not grep -q 'WARNING: .*apps_groups.conf' err
 
     sed -n '/^FUNCTION_RESULT_BEGIN t /,/^FUNCTION_RESULT_END/p' out | sed '1d;$d' >table.json
     python3 - "${started[@]}" <<'END'
