@@ -5,6 +5,7 @@ load helpers
 @test "charts are defined once, before their values, which come every second" {
     # Others come and go, and a chart of the viewer is told again with each new dimension.
     printf '%s\n' "[global]" "cgroups = no" "[network viewer]" "enabled = no" >user/ebpf.conf
+    echo 'nothing: nobody' >user/apps_groups.conf
     "$plugin" 1 --return --ticks 3 >out
     "$protocol_check" <out
     awk '$1 == "CHART" && defined[$2]++ { print $2 " is defined twice"; exit 1 }
