@@ -13,7 +13,7 @@ updates() { # N: until so many have been printed
 
 # bats test_tags=alone
 @test "memory is flat over EBPF_TEST_UPDATES updates (30000) in which everything comes and goes" {
-    local all=${EBPF_TEST_UPDATES-10000} name memory files maps memory_now files_now maps_now
+    local all=${EBPF_TEST_UPDATES-30000} name memory files maps memory_now files_now maps_now
     printf '%s\n' "[global]" "obsolete after = 10" >user/ebpf.conf
     printf '%s\n' "alpha: $alpha*" "beta: $beta*" "shell: bash bats*" >user/apps_groups.conf
     for name in "$alpha"{1..9} "$beta"{1..9}; do ln -s /bin/true "$name"; done
