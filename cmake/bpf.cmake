@@ -31,3 +31,8 @@ function(bpf_object name source cpu)
         DEPENDS ${source} ${SYSCALL_NUMBERS} DEPFILE ${object}.d VERBATIM)
     embed(${name} ${object})
 endfunction()
+
+# What the macros of a group's programs become: GROUP=vfs cmake --build build/release --target expand
+add_custom_target(expand VERBATIM
+    COMMAND sh -c "exec $0/tools/expand.sh $\{GROUP:-vfs\} -I$1 -isystem $2"
+        ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR}/bpf ${BPF_ARCH_INCLUDE} DEPENDS ${SYSCALL_NUMBERS})

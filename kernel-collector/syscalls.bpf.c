@@ -73,7 +73,8 @@ SEC("?tp_btf/sys_exit") int BPF_PROG(syscalls__tp_btf, const struct pt_regs *reg
 
 	if (number >= NUMBERS)
 		return 0;
-	barrier_var(number); // what the compiler knows of a bound from here on, the verifier wants to see
+	// Keep the mask: clang knows number < NUMBERS and would drop it, the verifier does not.
+	barrier_var(number);
 	number &= NUMBERS - 1;
 	hook = (compat ? hooks_32[number] : hooks_64[number]) - 1;
 	barrier_var(hook);
@@ -195,7 +196,7 @@ static __noinline int find_moved(const struct pt_regs *regs, struct transfer *tr
 	transfer->socket = (__u64)socket_of(fd);
 	return transfer->socket && is_ip(false, (const void *)transfer->socket);
 }
-// What the verifier knows of it multiplies the ways that it looks at, for older kernels too many.
+// Makes the value unknown to the verifier; tracking its range explodes the paths on older kernels.
 #define FORGET(variable) bpf_probe_read_kernel(&(variable), sizeof(variable), &(variable))
 
 SEC("?tp_btf/sys_exit") int BPF_PROG(sends__tp_btf, const struct pt_regs *regs, long returned)

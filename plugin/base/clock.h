@@ -11,8 +11,8 @@ inline int64_t clock_ns(clockid_t clock) {
     return t.tv_sec * second + t.tv_nsec;
 }
 
-// The next multiple of the interval on the wall clock, in the time of CLOCK_MONOTONIC, by which one waits. If the wall clock
-// has been set since `last` was planned, they may be too close: no two are within half an interval.
+// When the next tick is due, ns of CLOCK_MONOTONIC. Ticks lie on multiples of the interval of CLOCK_REALTIME; waiting is by
+// CLOCK_MONOTONIC. If the wall clock was set, a tick less than half an interval after the last is skipped.
 inline int64_t next_multiple(int64_t interval, int64_t last) {
     int64_t next = clock_ns(CLOCK_MONOTONIC) + interval - clock_ns(CLOCK_REALTIME) % interval;
     return next + (next - last < interval / 2 ? interval : 0);

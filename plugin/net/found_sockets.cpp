@@ -16,8 +16,7 @@ SocketKey key_of(const Socket& s) {
 }
 
 void FoundSockets::find(SockDiag& sockets) {
-    // A UDP socket says nothing of who was first to speak. One on a port that the kernel gives to whoever asks for none is
-    // no service.
+    // A UDP socket does not say who spoke first. It is a service if its port is outside ip_local_port_range.
     unsigned first = 32768, last = 60999;
     std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first >> last;
     auto take = [&](const Socket& s) {

@@ -668,4 +668,27 @@ TEST(AttachPlan, SeesEachPartOfAHookOnce) {
             }
 }
 
+std::string text_of(const Choice& choice) {
+    std::string text;
+    for (const Choice::Step& step : choice.steps)
+        text += std::string(text.empty() ? "" : " + ") + name_of(step.way) + " " + name_of(step.part);
+    return text + (choice.calls_only ? ", calls only" : "");
+}
+
+TEST(Choices, OfAPairedHookAreAProgramAtTheCallAndOneAtTheReturnByEachWay) {
+    Hook timed{.name = "timed", .kind = KIND_CALLS, .first = 0, .functions = {"vfs_read"}, .paired = true};
+    Choices all = choices(timed, kernel_with_everything(), config_with(LoadMode::Entry), false);
+    std::vector<std::string> texts;
+    for (const Choice& choice : all.in_order) texts.push_back(text_of(choice));
+    EXPECT_EQ(texts,
+              (std::vector<std::string>{
+                  "trampoline call + trampoline return", "kprobe.multi call + kprobe.multi return",
+                  "kprobe.multi call + kprobe return", "kprobe call + kprobe return", "trampoline call, calls only",
+                  "kprobe.multi call, calls only", "kprobe.multi call, calls only", "kprobe call, calls only"}));
+    timed.paired = false;
+    all = choices(timed, kernel_with_everything(), config_with(LoadMode::Entry), false);
+    ASSERT_FALSE(all.in_order.empty());
+    EXPECT_EQ(text_of(all.in_order[0]), "trampoline call");
+}
+
 }  // namespace
