@@ -89,7 +89,7 @@ void Slots::fold_slot(size_t index, uint8_t lines) {
     }
     uint32_t life = load(now.life, std::memory_order_acquire);
     bool waits_for_release = memory_.releases && life & LIFE_EXITED && !(life & LIFE_RELEASED);
-    if (retired) lines = table_.all_lines;  // it is looked at for the last time, or the last but one
+    if (retired) lines = SharedTable<slot>::all_lines;  // it is looked at for the last time, or the last but one
 
     constexpr int words = COUNTERS + 1;  // the tag and the process's id are the first
     for (; lines; lines &= lines - 1) {
@@ -150,7 +150,7 @@ void Slots::free_dead() {
         if (!tag || !table_[i].tgid || (!(tag & ROW_RETIRED) && !is_gone(table_[i]))) continue;
         if (listener_.owner && !has_owner_[i])
             continue;  // it came after this fold's newcomers: its counts are not in yet
-        fold_slot(i, table_.all_lines);
+        fold_slot(i, SharedTable<slot>::all_lines);
         if (load(table_[i].tag) == tag && load(table_[i].tgid)) release(i);
     }
 }

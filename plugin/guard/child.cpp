@@ -121,8 +121,7 @@ public:
             if (poll(&readable, 1, killed_.empty() ? -1 : 100) > 0 &&
                 receive(control_, &command, sizeof command, none) == Received::End)
                 break;
-            else if (readable.revents)
-                kill_current();
+            if (readable.revents) kill_current();
             std::erase_if(killed_, [](pid_t child) { return waitpid(child, nullptr, WNOHANG) != 0; });
             if (command == Start) start();
         }

@@ -79,6 +79,7 @@ public:
                     }}) {}
 
     // Never waits. One question at a time: not while it is busy.
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved on
     void ask(const Request& request, Descriptors with_it = {}) { process_.ask(&request, std::move(with_it)); }
     bool is_busy() const { return process_.is_busy(); }
 

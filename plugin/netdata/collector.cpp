@@ -26,7 +26,8 @@ void Collectors::fold_now() const { fold({.now = clock_ns(CLOCK_MONOTONIC)}); }
 
 int64_t Collectors::work(Writer& out) const {
     int64_t next = Collector::never;
-    for (size_t i = 0; i < all_.size(); i++) {  // one of them may take others out
+    // NOLINTNEXTLINE(modernize-loop-convert): one of them may take others out
+    for (size_t i = 0; i < all_.size(); i++) {
         Collector& c = *all_[i];
         if (c.due() <= clock_ns(CLOCK_MONOTONIC)) c.work(out);
         next = std::min(next, c.due());
