@@ -113,7 +113,7 @@ TEST_P(Tables, HaveDimensionsInEveryChart) {
 TEST_P(Tables, UseIdsAndTextsThatTheAgentTakesAsTheyAre) {
     const std::regex chart_id("[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+"), word("[A-Za-z0-9_-]+");
     auto is_text = [](const std::string& text) {
-        return !text.empty() && text.find_first_of("'\"\\\n\r") == text.npos;
+        return !text.empty() && text.find_first_of("'\"\\\n\r") == std::string::npos;
     };
     for (ChartNames names : namings)
         for (const Chart& chart : group.charts) {
