@@ -120,6 +120,13 @@ struct MemberChart {
     MemberChartDetails details{};
 };
 
+// A switch of [ebpf programs].
+struct Switch {
+    const char* name;
+    const char* older_name = nullptr;
+    const char* governed_by = nullptr;  // a switch of the first releases, which holds where this one is not set
+};
+
 struct Group {
     const char* name;
     const char* module;  // as the agent shows it
@@ -131,7 +138,11 @@ struct Group {
     int first_counter, counters;  // numbered over all groups
     int first_hook;               // likewise
     const char* counter_names;    // "vfs_read_calls, vfs_read_errors, …", in the order of their numbers
+    const char* option;           // of the command line
+    const char* help;
+    Switch key;
     const char* table = nullptr;  // of the kernel side, that is the group's own: its name among TABLES
+    bool sends_much = false;      // records, so that the ring must be larger
 };
 
 // The rows of a group's table (hook.h) as data.

@@ -5,13 +5,20 @@
 #include "process.h"
 #include "socket.h"
 
-// A group: its name, the module that the agent shows, what it is to somebody who watches. The first groups' counters lie
-// in a slot's first cache line.
-#define GROUPS(GROUP)                                    \
-    GROUP(vfs, "vfs", "File reads, writes")              \
-    GROUP(file, "filedescriptor", "File opens, closes")  \
-    GROUP(process, "process", "Processes, threads")      \
-    GROUP(socket, "socket", "Network: TCP, UDP", .table = "connections")
+// A group: its name, the module that the agent shows, what it is to somebody who watches, its option and what the help says
+// of that, its switch in the configuration. The first groups' counters lie in a slot's first cache line.
+#define GROUPS(GROUP)                                                                                          \
+    GROUP(vfs, "vfs", "File reads, writes",                                                                    \
+          .option = "--vfs", .help = "What is done with files: reads, writes, opens, removals",                \
+          .key = {.name = "vfs", .governed_by = "process"})                                                            \
+    GROUP(file, "filedescriptor", "File opens, closes",                                                        \
+          .option = "--filedescriptor", .help = "Files opened and closed",                                     \
+          .key = {.name = "file", .older_name = "fd", .governed_by = "process"})                                       \
+    GROUP(process, "process", "Processes, threads",                                                            \
+          .option = "-p,--process", .help = "Processes and threads", .key = {.name = "process"})                       \
+    GROUP(socket, "socket", "Network: TCP, UDP",                                                               \
+          .option = "-n,--net", .help = "TCP and UDP: calls, bytes, connections",                              \
+          .key = {.name = "socket", .governed_by = "network viewer"}, .table = "connections", .sends_much = true)
 
 #define COUNTER_RANGE(group, ...) group##_base, group##_last = group##_base + group##_counters - 1,
 #define HOOK_RANGE(group, ...) group##_hook_base, group##_hook_last = group##_hook_base + group##_hooks - 1,

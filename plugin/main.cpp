@@ -254,12 +254,8 @@ int main(int argc, char** argv) try {
     app.add_flag("-e,--entry", o.entry, "Count calls and bytes (load mode entry, the default)");
     app.add_flag("-r,--return", o.returns, "Count errors too (load mode return)");
     app.add_flag("-g,--global", o.global, "The whole system only, not each application, container and service");
-    app.add_flag("-a,--all", o.all, "All groups");
-    app.add_flag("-p,--process", o.group[process_group],
-                 "Processes and threads; once a group is named, only those named run");
-    app.add_flag("--filedescriptor", o.group[file_group], "Files opened and closed");
-    app.add_flag("--vfs", o.group[vfs_group], "What is done with files: reads, writes, opens, removals");
-    app.add_flag("-n,--net", o.group[socket_group], "TCP and UDP: calls, bytes, connections");
+    app.add_flag("-a,--all", o.all, "All groups; once a group is named, only those named run");
+    for (size_t g = 0; g < GROUP_COUNT; g++) app.add_flag(groups[g].option, o.group[g], groups[g].help);
     app.add_option("--config", o.config_file, "Read this file instead of ebpf.conf")->option_text("FILE");
     app.add_option("--attach", o.attach,
                    "How to hook the kernel: auto (the cheapest way that it has), trampoline, probe or syscalls")

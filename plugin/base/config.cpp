@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <set>
 #include <variant>
 #include "base/error.h"
 #include "base/words.h"
@@ -66,33 +67,22 @@ std::string known_section(const std::string& section) {
     return section == "network connections" ? "network viewer" : section;
 }
 
-// The switches of the groups and of the viewer. Names of the first releases govern several; what has a key of its own goes
-// by that, wherever it stands.
+// The switches of the groups, by their numbers, and of the viewer.
 constexpr const char* programs = "ebpf programs";
-constexpr size_t viewer_switch = GROUP_COUNT;
-struct ProgramKey {
-    const char* name;
-    std::vector<size_t> own, others{};
-    bool documented = true;
+constexpr size_t viewer_switch = GROUP_COUNT, switches = GROUP_COUNT + 1;
+const Switch& switch_of(size_t which) {
+    static constexpr Switch viewer{"network connections", "network connection monitoring", "network viewer"};
+    return which == viewer_switch ? viewer : groups[which].key;
+}
 
-    std::vector<size_t> all() const {
-        std::vector<size_t> both = own;
-        both.insert(both.end(), others.begin(), others.end());
-        return both;
-    }
-};
-const std::vector<ProgramKey>& program_keys() {
-    static const std::vector<ProgramKey> all = {
-        {"process", {process_group}, {file_group, vfs_group}},
-        {"file", {file_group}},
-        {"fd", {file_group}, {}, false},
-        {"vfs", {vfs_group}},
-        {"socket", {socket_group}},
-        {"network viewer", {}, {socket_group, viewer_switch}},
-        {"network connections", {viewer_switch}},
-        {"network connection monitoring", {viewer_switch}, {}, false},
-    };
-    return all;
+bool is(const char* word, const std::string& name) { return word && name == word; }
+
+std::set<std::string> switch_names() {  // but older ones
+    std::set<std::string> names;
+    for (size_t which = 0; which < switches; which++)
+        for (const char* name : {switch_of(which).name, switch_of(which).governed_by})
+            if (name) names.insert(name);
+    return names;
 }
 
 std::string trimmed(std::string text) {
@@ -186,7 +176,7 @@ struct Reader {
     Config& config;
     std::vector<std::string>& complaints;
     std::string last_unknown_section;
-    std::array<bool, GROUP_COUNT + 1> set_by_own_key{};
+    std::array<bool, switches> set_by_own_key{};
 
     template <class... Args>
     void complain(int line, fmt::format_string<Args...> format, Args&&... args) {
@@ -203,26 +193,27 @@ struct Reader {
             if (d < best) best = d, nearest = (here ? "" : "[" + in + "] ") + key;
         };
         for (const Key& key : keys) consider(key.section, key.name);
-        for (const ProgramKey& key : program_keys()) consider(programs, key.name);
+        for (const std::string& key : switch_names()) consider(programs, key);
         complain(line, "unknown key `{}` in [{}], passed over; the nearest is `{}`", name, section, nearest);
     }
 
     bool& on(size_t which) { return which == viewer_switch ? config.viewer_program : config.group_on[which]; }
 
+    // A switch of its own goes before one that governs several, wherever it stands.
     void program(int line, const std::string& name, const std::string& text) {
-        auto key = std::find_if(program_keys().begin(), program_keys().end(),
-                                [&](const ProgramKey& k) { return name == k.name; });
-        if (key == program_keys().end()) {
-            if (!foreign) unknown_key(line, programs, name);
-            return;
-        }
-        bool value;
-        if (!parse_bool(text, value))
-            return complain(line, "`{}` = `{}` is not understood: yes or no; left at {}", name, text,
-                            on(key->all()[0]) ? "yes" : "no");
-        for (size_t which : key->own) on(which) = value, set_by_own_key[which] = true;
-        for (size_t which : key->others)
-            if (!set_by_own_key[which]) on(which) = value;
+        bool value = false, understood = parse_bool(text, value), known = false;
+        for (bool own : {true, false})
+            for (size_t which = 0; which < switches; which++) {
+                const Switch& key = switch_of(which);
+                if (own ? !is(key.name, name) && !is(key.older_name, name) : !is(key.governed_by, name)) continue;
+                if (!understood)
+                    return complain(line, "`{}` = `{}` is not understood: yes or no; left at {}", name, text,
+                                    on(which) ? "yes" : "no");
+                known = true;
+                if (own || !set_by_own_key[which]) on(which) = value;
+                set_by_own_key[which] |= own;
+            }
+        if (!known && !foreign) unknown_key(line, programs, name);
     }
 
     void service(int line, const std::string& port, const std::string& name) {
@@ -386,8 +377,7 @@ std::vector<std::string> documented_keys() {
     std::vector<std::string> all;
     for (const Key& key : keys)
         if (key.sort == Key::Documented) all.push_back(std::string(key.section) + "|" + key.name);
-    for (const ProgramKey& key : program_keys())
-        if (key.documented) all.push_back(std::string(programs) + "|" + key.name);
+    for (const std::string& name : switch_names()) all.push_back(std::string(programs) + "|" + name);
     for (const auto& [port, name] : Config().service_names) all.push_back(fmt::format("{}|{}", services, port));
     return all;
 }

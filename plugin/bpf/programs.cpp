@@ -75,9 +75,16 @@ unsigned slot_count(unsigned asked) {
     return std::bit_ceil(wanted);
 }
 
-// The same for connections. Without the group none is ever looked at.
+bool any_group(const Config& config, auto&& matches) {  // of those that are on
+    for (size_t g = 0; g < GROUP_COUNT; g++)
+        if (config.group_on[g] && matches(groups[g])) return true;
+    return false;
+}
+
+// The same for connections. Without a group whose table it is none is ever looked at.
 unsigned connection_count(const Config& config) {
-    if (!config.group_on[socket_group]) return 64;
+    if (!any_group(config, [](const Group& g) { return g.table && g.table == std::string_view("connections"); }))
+        return 64;
     unsigned wanted = config.connection_table_size;
     if (!wanted) {
         std::ifstream file("/proc/net/sockstat");
@@ -127,7 +134,7 @@ T* Programs::share(const std::string& map, size_t count) {
     size_t bytes = count * sizeof(T);
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(map), 0);
     if (memory == MAP_FAILED) throw Error(fmt::format("map {} into memory: {}", map, reason(errno)), errno);
-    shared_.emplace_back(memory, Unmap{bytes});
+    shared_.push_back({map, {memory, Unmap{bytes}}});
     return static_cast<T*>(memory);
 }
 
@@ -197,9 +204,8 @@ void Programs::configure(const Kernel& kernel, const Config& config, TableSizes 
     }
     check(bpf_map__set_initial_value(map(".rodata.settings"), &set, sizeof set), "write the settings");
 
-    bool sends_much = set.commands || config.group_on[socket_group];
-    size_maps(sizes,
-              sends_much ? 128 << 10 : 4096);  // 250 command lines, 600 connections; at half of that we are woken
+    bool much = set.commands || any_group(config, [](const Group& g) { return g.sends_much; });
+    size_maps(sizes, much ? 128 << 10 : 4096);  // 250 command lines, 600 connections; at half of that we are woken
     bpf_map__set_max_entries(map("notes"), std::max(1u, set.notes * sizes.slots));
 }
 
@@ -361,16 +367,14 @@ void Programs::leave_out(size_t group, const std::string& why) {
         if (plan_.missing.empty() || plan_.missing.back().hook != a.hook) plan_.missing.push_back({a.hook, why});
         return true;
     });
-    if (const char* table = groups[group].table) give_back(table);
+    if (groups[group].table) give_back(groups[group].table);
     map_bytes_ = sum_of_maps();
 }
 
 // libbpf keeps the maps until the end. What their descriptors stand for then is nothing.
 void Programs::give_back(const std::string& table) {
-    std::erase_if(shared_, [this](const auto& memory) {
-        return memory.get() == connections_.table.rows || memory.get() == connections_.table.marks;
-    });
-    connections_ = {};
+    std::erase_if(shared_, [&](const Mapping& m) { return m.map == table || m.map == table + "_marks"; });
+    if (table == "connections") connections_ = {};
     int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (const char* end : {"", "_marks", "_claims", "_index"})
         if (int fd = map_fd(table + end); nothing >= 0 && fd >= 0) dup3(nothing, fd, O_CLOEXEC);

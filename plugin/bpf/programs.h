@@ -91,7 +91,11 @@ private:
         size_t bytes;
         void operator()(void* memory) const;
     };
-    std::vector<std::unique_ptr<void, Unmap>> shared_;  // given back too if the constructor throws
+    struct Mapping {
+        std::string map;
+        std::unique_ptr<void, Unmap> memory;
+    };
+    std::vector<Mapping> shared_;  // given back too if the constructor throws
     SlotMemory memory_;
     ConnectionMemory connections_;
 };
