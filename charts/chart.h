@@ -29,6 +29,7 @@ struct Hook {
     const char* functions[3]{};          // the best first
     const char* event = nullptr;         // a tracepoint, for hooks that have no function
     const char* syscalls = "";           // the system calls that stand in, "" if none can
+    const char* same_as = nullptr;       // a hook of another group, "group_hook", whose program serves this one too
     // The attributes of hook.h, in an order that rows keep.
     const char* by_socket = nullptr;
     const char* in_user_memory = nullptr;
@@ -162,4 +163,9 @@ constexpr int first_of(std::initializer_list<int> counters) { return counters.si
          .kind = KIND_##kind_,                                              \
          .first = first_of({COUNTERS_##kind_(group, hook)}),                \
          .event = tracepoint __VA_OPT__(, ) __VA_ARGS__},
-#define HOOK_ROWS(group) group##_HOOKS(HOOK_ROW, ALSO_ROW, EVENT_ROW)
+#define SAME_ROW(group, hook, kind_, of_group, of_hook)                     \
+    Hook{.name = #hook,                                                     \
+         .kind = KIND_##kind_,                                              \
+         .first = first_of({COUNTERS_##kind_(group, hook)}),                \
+         .same_as = #of_group "_" #of_hook},
+#define HOOK_ROWS(group) group##_HOOKS(HOOK_ROW, ALSO_ROW, EVENT_ROW, SAME_ROW)

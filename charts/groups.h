@@ -42,7 +42,7 @@ GROUPS(HOOK_TABLE)
      .first_counter = group##_base,                                                                  \
      .counters = group##_counters,                                                                   \
      .first_hook = group##_hook_base,                                                                \
-     .counter_names = TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK))        \
+     .counter_names = TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK))        \
          __VA_OPT__(, ) __VA_ARGS__},
 inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
 #endif

@@ -7,6 +7,8 @@
 //   ALSO(group, hook, of, kind, FUNCTIONS(...), SYSCALLS(...), attribute...)  a further path, disjoint, to the counters
 //                                                                             of hook `of`
 //   EVENT(group, hook, kind, "tracepoint", attribute...)                      a tracepoint
+//   SAME(group, hook, kind, of_group, of_hook)                                the calls of another group's hook, for this
+//                                                                             group's counters too: no further program runs
 //
 // FUNCTIONS: the kernel's functions, the best first. "sys_x" is the entry of a system call, "sys32_x" that of the same call
 // by 32-bit programs where the kernel has a function of its own for it. SYSCALLS: the system calls that stand in where no
@@ -18,7 +20,7 @@
 // The kind says what is counted: it names the counters that the hook owns, first the calls, then the errors, then the
 // bytes (how many of each: KIND_… in chart.h). The programs follow from it. BY_HAND(kind): their bodies stand in
 // kernel-collector/<group>.bpf.c; PROGRAMS_BY_HAND(kind): the programs do, as those of events. A group may define kinds of
-// its own.
+// its own. SAME takes the first three alone, of a hook whose bodies follow from its kind.
 #define COUNTERS_NOTHING(group, hook)
 #define COUNTERS_CALLS(group, hook) group##_##hook##_calls,
 #define COUNTERS_CALLS_ERRORS(group, hook) group##_##hook##_calls, group##_##hook##_errors,
@@ -50,5 +52,5 @@
 
 // The counters of a group and its hooks, both numbered from 0.
 #define DECLARE_COUNTERS(group)                                                                            \
-	enum group##_counter { group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK) group##_counters }; \
-	enum group##_hook { group##_HOOKS(ID_OF_HOOK, ID_OF_HOOK, ID_OF_HOOK) group##_hooks }
+	enum group##_counter { group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK) group##_counters }; \
+	enum group##_hook { group##_HOOKS(ID_OF_HOOK, ID_OF_HOOK, ID_OF_HOOK, ID_OF_HOOK) group##_hooks }

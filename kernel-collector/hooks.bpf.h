@@ -171,6 +171,42 @@ static __always_inline void leave(struct row *row, __u32 hook, bool notes)
 	if (ret > 0)                                       \
 		count(row, group, hook##_bytes, ret)
 
+#define NOTHING(...)
+
+// What another group counts of the same calls. (Constant: where there is nothing, nothing is compiled.)
+struct same {
+	bool is_there, errors, bytes;
+	__u16 hook, first; // of its counters, which are those of a plain kind
+};
+#define SAME_CALLS false, false
+#define SAME_CALLS_ERRORS true, false
+#define SAME_CALLS_ERRORS_BYTES true, true
+#define FIRST_OF(counters) FIRST_OF_LIST(counters)
+#define FIRST_OF_LIST(first, ...) first
+#define SAME_OF(group, hook, kind, of_group, of_hook)                   \
+	[HOOK_ID(of_group, of_hook)] = {true, SAME_##kind, HOOK_ID(group, hook), \
+		group##_base + FIRST_OF(COUNTERS_##kind(group, hook))},
+#define SAMES(group, ...) group##_HOOKS(NOTHING, NOTHING, NOTHING, SAME_OF)
+static const struct same sames[HOOKS + 1] = {GROUPS(SAMES)};
+
+static __always_inline void called_same(struct row *row, __u32 hook)
+{
+	if (sames[hook].is_there && settings.counting[sames[hook].hook])
+		add(row, sames[hook].first, 1);
+}
+
+static __always_inline void returned_same(struct row *row, int ret, __u32 hook)
+{
+	const struct same *same = &sames[hook];
+
+	if (!same->is_there || !settings.counting[same->hook])
+		return;
+	if (same->errors && settings.returns && is_error(ret))
+		add(row, same->first + 1, 1);
+	if (same->bytes && ret > 0)
+		add(row, same->first + 2, ret);
+}
+
 // What is made of a row by its kind: bodies, if they follow from it, and programs.
 #define MAKE_CALLS(bodies, programs, ...) MAKE(CALLS, bodies, programs, __VA_ARGS__)
 #define MAKE_CALLS_ERRORS(bodies, programs, ...) MAKE(CALLS_ERRORS, bodies, programs, __VA_ARGS__)
@@ -179,13 +215,18 @@ static __always_inline void leave(struct row *row, __u32 hook, bool notes)
 #define MAKE_PROGRAMS_BY_HAND(kind) NOTHING
 #define MAKE(kind, bodies, programs, group, hook, of) bodies(kind, group, hook, of) programs(group, hook, false)
 #define MAKE_PROGRAMS(bodies, programs, group, hook, of) programs(group, hook, true)
-#define NOTHING(...)
 
-#define BODIES(kind, group, hook, of)                             \
-	ON_CALL(group, hook) { CALLED_##kind(row, group, of); }   \
-	ON_RETURN(group, hook) { RETURNED_##kind(row, ret, group, of); }
+#define BODIES(kind, group, hook, of)                                   \
+	ON_CALL(group, hook) { CALL_COUNTED(kind, group, hook, of) }    \
+	ON_RETURN(group, hook) { RETURN_COUNTED(kind, group, hook, of) }
+#define CALL_COUNTED(kind, group, hook, of) \
+	CALLED_##kind(row, group, of);      \
+	called_same(row, HOOK_ID(group, hook));
+#define RETURN_COUNTED(kind, group, hook, of) \
+	RETURNED_##kind(row, ret, group, of); \
+	returned_same(row, ret, HOOK_ID(group, hook));
 
 // The rows of a group's table as programs; last in its file, after the bodies that are written by hand.
 #define HOOK_PROGRAMS(group, hook, kind, ...) MAKE_##kind(BODIES, PROGRAMS, group, hook, hook)
 #define ALSO_PROGRAMS(group, hook, of, kind, ...) MAKE_##kind(BODIES, PROGRAMS, group, hook, of)
-#define GROUP_PROGRAMS(group) group##_HOOKS(HOOK_PROGRAMS, ALSO_PROGRAMS, NOTHING)
+#define GROUP_PROGRAMS(group) group##_HOOKS(HOOK_PROGRAMS, ALSO_PROGRAMS, NOTHING, NOTHING)

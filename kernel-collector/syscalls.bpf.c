@@ -18,8 +18,8 @@
 #define HOOK_32(group, hook, kind, functions, syscalls, ...) EACH(NUMBER_32, HOOK_ID(group, hook), UNWRAP syscalls)
 #define ALSO_64(group, hook, of, ...) HOOK_64(group, hook, __VA_ARGS__)
 #define ALSO_32(group, hook, of, ...) HOOK_32(group, hook, __VA_ARGS__)
-#define TABLE_64(group, ...) group##_HOOKS(HOOK_64, ALSO_64, NOTHING)
-#define TABLE_32(group, ...) group##_HOOKS(HOOK_32, ALSO_32, NOTHING)
+#define TABLE_64(group, ...) group##_HOOKS(HOOK_64, ALSO_64, NOTHING, NOTHING)
+#define TABLE_32(group, ...) group##_HOOKS(HOOK_32, ALSO_32, NOTHING, NOTHING)
 
 #define NUMBERS 512     // a power of 2
 #define X32 0x40000000u // marks the calls of the x32 ABI; those that have numbers of their own are not counted
@@ -29,12 +29,12 @@ const __u8 hooks_32[NUMBERS] = {GROUPS(TABLE_32)};
 // What a hook does whose bodies follow from its kind.
 #define CASE(kind, group, hook, of)                 \
 	case HOOK_ID(group, hook):                  \
-		CALLED_##kind(row, group, of);      \
-		RETURNED_##kind(row, ret, group, of); \
+		CALL_COUNTED(kind, group, hook, of)     \
+		RETURN_COUNTED(kind, group, hook, of)   \
 		break;
 #define HOOK_CASE(group, hook, kind, ...) MAKE_##kind(CASE, NOTHING, group, hook, hook)
 #define ALSO_CASE(group, hook, of, kind, ...) MAKE_##kind(CASE, NOTHING, group, hook, of)
-#define CASES(group, ...) group##_HOOKS(HOOK_CASE, ALSO_CASE, NOTHING)
+#define CASES(group, ...) group##_HOOKS(HOOK_CASE, ALSO_CASE, NOTHING, NOTHING)
 
 // For clone3 the flags are the first word of what the first argument points to; it was just read from there.
 static __always_inline bool makes_thread(const struct pt_regs *regs, bool compat, __u32 number)

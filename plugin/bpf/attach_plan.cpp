@@ -3,13 +3,14 @@
 #include <algorithm>
 
 std::string Attachment::program() const {
+    HookRef ref = hook_ref(programs_hook());
     if (way == Way::Syscalls) {
-        const char* direction = hook_ref(hook).hook.by_socket;
+        const char* direction = ref.hook.by_socket;
         return std::string(direction ? direction : "syscalls") + "__tp_btf";
     }
-    std::string name = hook_ref(hook).name() + "__";
+    std::string name = ref.name() + "__";
     switch (way) {
-        case Way::Tracepoint: return (hook_ref(hook).hook.event ? name : target + "__") + "tp_btf";
+        case Way::Tracepoint: return (ref.hook.event ? name : target + "__") + "tp_btf";
         case Way::Trampoline: return name + (part == Part::Call ? "fentry" : "fexit");
         default: return name + (part == Part::Call ? "kprobe" : "kretprobe");
     }
@@ -141,9 +142,10 @@ public:
                 if ((hook_ref(id).hook.need == Need::Always) == always && is_needed(hook_ref(id)))
                     plan_hook(hook_ref(id));
         drop_partial();
+        plan_sames();
         bool counts = std::any_of(plan_.attachments.begin(), plan_.attachments.end(), [this](const Attachment& a) {
             HookRef ref = hook_ref(a.hook);
-            return ref.hook.need != Need::Always && config_.group_on[ref.group_id()];
+            return ref.hook.need != Need::Always && is_on(ref);
         });
         if (!counts) plan_.attachments.clear();
         return std::move(plan_);
@@ -176,13 +178,44 @@ private:
         return is_planned([hook](const Attachment& a) { return a.hook == hook; });
     }
 
+    bool is_on(const HookRef& ref) const { return config_.group_on[ref.group_id()]; }
+
+    // The hooks of other groups that are on and count the same calls.
+    std::vector<HookRef> sames(const HookRef& of) const {
+        std::vector<HookRef> all;
+        for (int id = 0; id < HOOKS; id++)
+            if (HookRef ref = hook_ref(id); ref.hook.same_as && ref.hook.same_as == of.name() && is_on(ref))
+                all.push_back(ref);
+        return all;
+    }
+
+    // They share its programs and what is missing of it.
+    void plan_sames() {
+        for (int id = 0; id < HOOKS; id++) {
+            HookRef of = hook_ref(id);
+            for (const HookRef& same : sames(of)) {
+                for (size_t i = 0, n = plan_.attachments.size(); i < n; i++)
+                    if (Attachment a = plan_.attachments[i]; a.hook == id) {
+                        a.hook = same.id;
+                        a.of = id;
+                        plan_.attachments.push_back(std::move(a));
+                    }
+                for (size_t i = 0, n = plan_.missing.size(); i < n; i++)
+                    if (Missing m = plan_.missing[i]; m.hook == id)
+                        plan_.missing.push_back({same.id, std::move(m.why)});
+                if (!is_on(of)) std::erase_if(plan_.missing, [id](const Missing& m) { return m.hook == id; });
+            }
+        }
+    }
+
     bool is_needed(const HookRef& ref) const {
+        if (ref.hook.same_as) return false;  // see plan_sames()
         switch (ref.hook.need) {
             case Need::Always: return true;
             case Need::WithCgroups: return config_.cgroups;
-            case Need::WithIdentities: return config_.identities() || config_.group_on[ref.group_id()];
-            case Need::InsteadOfPrevious: return config_.group_on[ref.group_id()] && !is_attached(ref.id - 1);
-            default: return config_.group_on[ref.group_id()];
+            case Need::WithIdentities: return config_.identities() || is_on(ref);
+            case Need::InsteadOfPrevious: return is_on(ref) && !is_attached(ref.id - 1);
+            default: return is_on(ref) || !sames(ref).empty();
         }
     }
 

@@ -13,7 +13,9 @@ struct Attachment {
     Way way;
     Part part;
     std::string target;  // the function or the tracepoint
+    int of = -1;         // the hook whose program serves this one too; -1: it has its own
 
+    int programs_hook() const { return of < 0 ? hook : of; }
     std::string program() const;  // its name in the object
 };
 

@@ -197,7 +197,7 @@ void Programs::configure(const Kernel& kernel, const Config& config, TableSizes 
             set.arguments[a.hook] = static_cast<__u8>(function->second);
         set.by_event[a.hook] = a.way == Way::Tracepoint;
         set.by_call[a.hook] = a.way == Way::Syscalls && ref.hook.by_socket;
-        set.counting[a.hook] = config.group_on[ref.group_id()];
+        if (config.group_on[ref.group_id()]) set.counting[a.hook] = set.counting[a.programs_hook()] = true;
         if (a.part != Part::Return) continue;
         set.paired[a.hook] = true;
         if (ref.hook.kind.by_hand) set.note_of[a.hook] = set.notes++;
@@ -342,9 +342,8 @@ bool Programs::is_optional(size_t group) const {
         for (int hook : program.hooks) {
             HookRef ref = hook_ref(hook);
             if (ref.group_id() != group) continue;
-            bool for_itself = ref.hook.need == Need::WithGroup || ref.hook.need == Need::IfPresent;
-            if (!for_itself || !program.serves_only(group)) return false;
-            any = true;
+            if (ref.hook.need != Need::WithGroup && ref.hook.need != Need::IfPresent) return false;
+            any |= program.serves_only(group);
         }
     return any;
 }

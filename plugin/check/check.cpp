@@ -252,7 +252,7 @@ std::map<int, HowCounted> how_counted(const Programs& programs, const Programs::
     for (const Attachment& a : programs.plan().attachments) {
         HookRef ref = hook_ref(a.hook);
         uint64_t missed = now.missed[static_cast<size_t>(a.hook)] - before.missed[static_cast<size_t>(a.hook)];
-        missed += memory.shared->lost_results[a.hook] + unsure[static_cast<size_t>(a.hook)];
+        missed += memory.shared->lost_results[a.programs_hook()] + unsure[static_cast<size_t>(a.programs_hook())];
         for (int i = 0; i < ref.hook.kind.calls + ref.hook.kind.errors + ref.hook.kind.bytes; i++) {
             HowCounted& h = how[ref.first_counter() + i];
             std::string way = fmt::format("{} {}", name_of(a.way), a.target);

@@ -151,7 +151,9 @@ TEST_P(Tables, HookEachFunctionOnceAndEachSomewhere) {
     std::set<std::string> names, places;
     for (const Hook& hook : group.hooks) {
         EXPECT_TRUE(names.insert(hook.name).second) << hook.name;
-        EXPECT_EQ(hook.event != nullptr, hook.functions[0] == nullptr) << hook.name << ": a tracepoint or functions";
+        EXPECT_EQ((hook.event != nullptr) + (hook.functions[0] != nullptr) + (hook.same_as != nullptr), 1)
+            << hook.name << ": a tracepoint, functions or the calls of another hook";
+        if (hook.same_as) EXPECT_FALSE(hook_ref(hook_named(hook.same_as)).hook.kind.by_hand) << hook.name;
         if (hook.event) EXPECT_TRUE(places.insert(hook.event).second) << hook.event;
         for (const char* function : hook.functions)
             if (function) EXPECT_TRUE(places.insert(function).second) << function;
