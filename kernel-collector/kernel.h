@@ -121,4 +121,3 @@ struct pt_regs {
 #define PF_EXITING 0x00000004u     // include/linux/sched.h
 #define FMODE_CREATED 0x00100000u  // include/linux/fs.h, since 4.19
 #define CLONE_THREAD 0x00010000u   // include/uapi/linux/sched.h
-#define TS_COMPAT 0x0002u          // arch/x86/include/asm/thread_info.h: in a 32-bit system call

@@ -1,5 +1,6 @@
 // The way for kernels that have neither trampolines nor kprobes: programs at the end of every system call.
 #include "hooks.bpf.h"
+#include "arch/x86.h"
 #include "syscall_numbers.h"
 
 // Which hook a system call stands in for: its id + 1, by number; 32-bit programs have other numbers.
@@ -22,7 +23,6 @@
 #define TABLE_32(group, ...) group##_HOOKS(HOOK_32, ALSO_32, NOTHING, NOTHING)
 
 #define NUMBERS 512     // a power of 2
-#define X32 0x40000000u // marks the calls of the x32 ABI; those that have numbers of their own are not counted
 const __u8 hooks_64[NUMBERS] = {GROUPS(TABLE_64)};
 const __u8 hooks_32[NUMBERS] = {GROUPS(TABLE_32)};
 
@@ -42,30 +42,15 @@ static __always_inline bool makes_thread(const struct pt_regs *regs, bool compat
 	__u64 flags = 0;
 
 	if (number == (compat ? NR32_clone : NR64_clone))
-		flags = compat ? regs->bx : regs->di;
+		flags = CALL_ARGUMENT(regs, compat, 1);
 	else if (settings.reads_memory && number == (compat ? NR32_clone3 : NR64_clone3))
-		bpf_probe_read_user(&flags, sizeof(flags), (const void *)(compat ? regs->bx : regs->di));
+		bpf_probe_read_user(&flags, sizeof(flags), (const void *)CALL_ARGUMENT(regs, compat, 1));
 	return flags & CLONE_THREAD;
 }
 
-#ifndef HAS_COMPARE_EXCHANGE
-// The segment that a 32-bit program runs in: all there is without the current task's flags. (A 64-bit program that
-// makes 32-bit calls by int 0x80 is taken for what it is not.)
-static __always_inline bool in_32_bit_call(const struct pt_regs *regs)
-{
-	return (regs->cs & 0xffff) == 0x23; // __USER32_CS
-}
-#else
-static __always_inline bool in_32_bit_call(const struct pt_regs *regs)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	return task->thread_info.status & TS_COMPAT;
-}
-#endif
-
 SEC("?tp_btf/sys_exit") int BPF_PROG(syscalls__tp_btf, const struct pt_regs *regs, long returned)
 {
-	__u32 number = regs->orig_ax & ~X32;
+	__u32 number = CALL_NUMBER(regs);
 	bool compat = in_32_bit_call(regs);
 	struct row here, *row = &here;
 	int ret = returned;
@@ -157,10 +142,11 @@ struct transfer { // by one system call
 // False if it is no call of that direction, or not by a socket.
 static __noinline int find_moved(const struct pt_regs *regs, struct transfer *transfer, __u32 direction, int ret)
 {
-	__u32 number = regs->orig_ax & ~X32;
+	__u32 number = CALL_NUMBER(regs);
 	bool compat = in_32_bit_call(regs);
-	__u32 fd = compat ? regs->bx : regs->di, third = regs->dx, fourth = compat ? regs->si : regs->r10;
-	__u64 second = compat ? regs->cx : regs->si;
+	__u32 fd = CALL_ARGUMENT(regs, compat, 1), third = CALL_ARGUMENT(regs, compat, 3);
+	__u32 fourth = CALL_ARGUMENT(regs, compat, 4);
+	__u64 second = CALL_ARGUMENT(regs, compat, 2);
 	__u8 how;
 
 	if (number >= NUMBERS)
