@@ -11,8 +11,9 @@
 //                                                                             group's counters too: no further program runs
 //
 // FUNCTIONS: the kernel's functions, the best first. "sys_x" is the entry of a system call, "sys32_x" that of the same call
-// by 32-bit programs where the kernel has a function of its own for it. SYSCALLS: the system calls that stand in where no
-// function can be hooked. Both pass through macros as one argument, in parentheses, which UNWRAP takes off.
+// by 32-bit programs where the kernel has a function of its own for it, "ext4:x" a function of that module. SYSCALLS: the
+// system calls that stand in where no function can be hooked. Both pass through macros as one argument, in parentheses,
+// which UNWRAP takes off.
 #define FUNCTIONS(...) (__VA_ARGS__)
 #define SYSCALLS(...) (__VA_ARGS__)
 #define UNWRAP(...) __VA_ARGS__

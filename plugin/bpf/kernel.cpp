@@ -29,8 +29,17 @@ bool in_first_pid_namespace() {
 
 namespace {
 
-// The names that a function of the tables may have in a kernel.
+constexpr std::string_view event_prefix = "btf_trace_", sys_exit_type = "btf_trace_sys_exit",
+                           cast_function = "bpf_rdonly_cast";
+
+std::string module_of(const std::string& function) {
+    size_t colon = function.find(':');
+    return colon == std::string::npos ? "" : function.substr(0, colon);
+}
+
+// The names that a function of the tables may have in a kernel; that of a module has its own, built in or not.
 std::vector<std::string> kernels_names(const std::string& function) {
+    if (size_t colon = function.find(':'); colon != std::string::npos) return {function.substr(colon + 1)};
     if (function.starts_with("sys32_")) return {"__ia32_sys_" + function.substr(strlen("sys32_"))};
     if (!function.starts_with("sys_")) return {function};
     return {function, "__x64_" + function, "__arm64_" + function};
@@ -170,99 +179,124 @@ std::string libbpf_reason(int code) {
     return text;
 }
 
-}  // namespace
+using Types = std::unique_ptr<btf, Destroy<btf__free>>;
 
-Kernel ask_kernel(const std::string& btf_path) {
-    if (int code = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, nothing)) {
-        if (std::string context = enforced_context(); code == EACCES && !context.empty())
-            throw Error(
-                fmt::format("SELinux lets {} load no eBPF program ({}): run selinux/install.sh, which comes with "
-                            "ebpf.plugin, for a policy that lets it; `ausearch -m avc -c ebpf.plugin` shows what "
-                            "is denied",
-                            context, because(code)),
-                code);
-        if (code == EPERM || code == EACCES)
-            throw Error(fmt::format("the kernel lets this user load no eBPF program ({}): {}. It lacks {}",
-                                    because(code), privileges_advice(), lacking_privileges()),
-                        code);
-        throw Error("the kernel loads no eBPF program (" + because(code) + "): it needs CONFIG_BPF_SYSCALL", code);
-    }
+// Throws what the user can do about it, if nothing can be loaded at all.
+void ask_whether_programs_load() {
+    int code = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, nothing);
+    if (!code) return;
+    if (std::string context = enforced_context(); code == EACCES && !context.empty())
+        throw Error(fmt::format("SELinux lets {} load no eBPF program ({}): run selinux/install.sh, which comes with "
+                                "ebpf.plugin, for a policy that lets it; `ausearch -m avc -c ebpf.plugin` shows what "
+                                "is denied",
+                                context, because(code)),
+                    code);
+    if (code == EPERM || code == EACCES)
+        throw Error(fmt::format("the kernel lets this user load no eBPF program ({}): {}. It lacks {}", because(code),
+                                privileges_advice(), lacking_privileges()),
+                    code);
+    throw Error("the kernel loads no eBPF program (" + because(code) + "): it needs CONFIG_BPF_SYSCALL", code);
+}
 
-    Kernel kernel;
-    kernel.compare_exchange = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, compare_exchange);
-    kernel.reads_memory = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, memory_read);
-
-    libbpf_set_print(nullptr);  // what it has to say of them is in the error
-    std::unique_ptr<btf, Destroy<btf__free>> types;
-    if (btf_path.empty())
+// The type information of `btf path`, or the kernel's own; kernel.types is the former's file.
+Types read_types(const std::string& btf_path, Kernel& kernel) {
+    Types types;
+    if (btf_path.empty()) {
         types.reset(btf__load_vmlinux_btf());
-    else {
-        std::string file = std::filesystem::is_directory(btf_path) ? btf_path + "/vmlinux" : btf_path;
-        kernel.types = open_types(file);
-        if (kernel.types) types.reset(btf__parse(kernel.types_path().c_str(), nullptr));
-        if (!types)
-            throw Error(fmt::format("no type information of the kernel at {}: {}; name the kernel's own BTF file with "
-                                    "`btf path` in ebpf.conf, or take the line out: most kernels have theirs",
-                                    file, libbpf_reason(errno)),
-                        errno);
-    }
-    if (!types)
+        if (types) return types;
         throw Error(fmt::format("no type information of the kernel at /sys/kernel/btf/vmlinux: {}; install a kernel "
                                 "built with CONFIG_DEBUG_INFO_BTF, or name a BTF file for it with `btf path` in "
                                 "ebpf.conf",
                                 libbpf_reason(errno)),
                     errno);
-
-    std::set<std::string, std::less<>> wanted;  // our functions under every name that they may have
-    for (const Group& group : groups)
-        for (const Hook& hook : group.hooks) {
-            for (const char* function : hook.function_names())
-                for (std::string& name : kernels_names(function)) wanted.insert(std::move(name));
-            for (const char* event : {hook.event, hook.shared_event})
-                if (event) wanted.insert(std::string("btf_trace_") + event);
-        }
-    wanted.insert({"btf_trace_sys_exit", "bpf_rdonly_cast"});
-
-    kernel.casts = false;
-    int any_function = 0, sys_exit = 0;
-    __u32 count = btf__type_cnt(types.get());
-    for (__u32 id = 1; id < count; id++) {  // one pass: a look-up by name is a pass of its own
-        const btf_type* type = btf__type_by_id(types.get(), id);
-        if (!btf_is_func(type) && !btf_is_typedef(type)) continue;
-        std::string_view each = btf__name_by_offset(types.get(), type->name_off);
-        if (!wanted.contains(each)) continue;
-        std::string name(each);
-        if (btf_is_typedef(type)) {
-            kernel.events.insert(name.substr(strlen("btf_trace_")));
-            if (name == "btf_trace_sys_exit") sys_exit = static_cast<int>(id);
-        } else if (name == "bpf_rdonly_cast") {
-            kernel.casts =
-                !kernel.types || access("/sys/kernel/btf/vmlinux", R_OK) == 0;  // libbpf finds it there alone
-        } else {
-            kernel.functions[name] = btf_vlen(btf__type_by_id(types.get(), type->type));
-            any_function = static_cast<int>(id);
-        }
     }
+    std::string file = std::filesystem::is_directory(btf_path) ? btf_path + "/vmlinux" : btf_path;
+    kernel.types = open_types(file);
+    if (kernel.types) types.reset(btf__parse(kernel.types_path().c_str(), nullptr));
+    if (types) return types;
+    throw Error(fmt::format("no type information of the kernel at {}: {}; name the kernel's own BTF file with "
+                            "`btf path` in ebpf.conf, or take the line out: most kernels have theirs",
+                            file, libbpf_reason(errno)),
+                errno);
+}
 
-    std::string function = kernel.functions.empty() ? "" : kernel.functions.begin()->first;
-    if (function.empty()) {
+// The ways that go by function are tried on one that the kernel has.
+void ask_for_function_ways(Kernel& kernel, int function_id) {
+    if (kernel.functions.empty()) {
         for (Way way : {Way::Trampoline, Way::ProbeMulti, Way::Probe})
             kernel.refused[way] = "the kernel has none of the functions";
-    } else {
-        if (int code = try_load(BPF_PROG_TYPE_TRACING, nothing, BPF_TRACE_FEXIT, any_function))
-            kernel.refused[Way::Trampoline] = "fentry and fexit programs: " + because(code);
-        if (int code = try_load(BPF_PROG_TYPE_KPROBE, nothing))
-            kernel.refused[Way::Probe] = "kprobe programs: " + because(code);
-        else if (int probe = try_probe(function))
-            kernel.refused[Way::Probe] =
-                std::string("kprobes: ") + (probe == ENOENT                          ? no_kprobes
-                                            : probe == EPERM && !kernel.reads_memory ? locked_down
-                                                                                     : because(probe));
-        if (int code = try_probe_multi()) kernel.refused[Way::ProbeMulti] = "kprobe.multi: " + because(code);
+        return;
     }
-    if (!sys_exit)
+    if (int code = try_load(BPF_PROG_TYPE_TRACING, nothing, BPF_TRACE_FEXIT, function_id))
+        kernel.refused[Way::Trampoline] = "fentry and fexit programs: " + because(code);
+    if (int code = try_load(BPF_PROG_TYPE_KPROBE, nothing))
+        kernel.refused[Way::Probe] = "kprobe programs: " + because(code);
+    else if (int probe = try_probe(kernel.functions.begin()->first))
+        kernel.refused[Way::Probe] =
+            std::string("kprobes: ") + (probe == ENOENT                          ? no_kprobes
+                                        : probe == EPERM && !kernel.reads_memory ? locked_down
+                                                                                 : because(probe));
+    if (int code = try_probe_multi()) kernel.refused[Way::ProbeMulti] = "kprobe.multi: " + because(code);
+}
+
+}  // namespace
+
+Wanted wanted_types(std::span<const Hook> hooks) {
+    Wanted wanted{.names = {std::string(sys_exit_type), std::string(cast_function)}};
+    for (const Hook& hook : hooks) {
+        for (const char* function : hook.function_names()) {
+            for (std::string& name : kernels_names(function)) wanted.names.insert(std::move(name));
+            if (std::string module = module_of(function); !module.empty()) wanted.modules.insert(std::move(module));
+        }
+        for (const char* event : {hook.event, hook.shared_event})
+            if (event) wanted.names.emplace(std::string(event_prefix) + event);
+    }
+    return wanted;
+}
+
+// One pass: a look-up by name is a pass of its own.
+FoundTypes find_types(const btf* types, unsigned first, const Wanted& wanted, Kernel& kernel) {
+    FoundTypes found;
+    for (unsigned id = first, end = btf__type_cnt(types); id < end; id++) {
+        const btf_type* type = btf__type_by_id(types, id);
+        if (!btf_is_func(type) && !btf_is_typedef(type)) continue;
+        std::string_view name = btf__name_by_offset(types, type->name_off);
+        if (!wanted.names.contains(name)) continue;
+        if (btf_is_typedef(type)) {
+            kernel.events.emplace(name.substr(event_prefix.size()));
+            if (name == sys_exit_type) found.sys_exit = static_cast<int>(id);
+        } else if (name == cast_function) {
+            found.casts = true;
+        } else {
+            kernel.functions[std::string(name)] = btf_vlen(btf__type_by_id(types, type->type));
+            found.function = static_cast<int>(id);
+        }
+    }
+    return found;
+}
+
+Kernel ask_kernel(const std::string& btf_path) {
+    ask_whether_programs_load();
+    Kernel kernel;
+    kernel.compare_exchange = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, compare_exchange);
+    kernel.reads_memory = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, memory_read);
+
+    libbpf_set_print(nullptr);  // what it has to say of types is in the error
+    Types types = read_types(btf_path, kernel);
+    std::vector<Hook> hooks;
+    for (const Group& group : groups) hooks.insert(hooks.end(), group.hooks.begin(), group.hooks.end());
+    const Wanted wanted = wanted_types(hooks);
+    FoundTypes found = find_types(types.get(), 1, wanted, kernel);
+    // libbpf finds the function in the kernel's own types alone.
+    kernel.casts = found.casts && (!kernel.types || access("/sys/kernel/btf/vmlinux", R_OK) == 0);
+    ask_for_function_ways(kernel, found.function);
+    for (const std::string& module : wanted.modules)
+        if (Types of_module{btf__load_module_btf(module.c_str(), types.get())})  // null: it is not loaded, or built in
+            find_types(of_module.get(), btf__type_cnt(types.get()), wanted, kernel);
+
+    if (!found.sys_exit)
         kernel.refused[Way::Syscalls] = "the kernel has no tracepoint sys_exit";
-    else if (int code = try_load(BPF_PROG_TYPE_TRACING, nothing, BPF_TRACE_RAW_TP, sys_exit))
+    else if (int code = try_load(BPF_PROG_TYPE_TRACING, nothing, BPF_TRACE_RAW_TP, found.sys_exit))
         kernel.refused[Way::Syscalls] = "typed tracepoint programs: " + because(code);
     return kernel;
 }

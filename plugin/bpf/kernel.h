@@ -27,6 +27,22 @@ struct Kernel {
     std::string resolve(const Hook& hook) const;
 };
 
+// What is looked for in type information: functions and tracepoints under each name that they may have in a kernel, and the
+// modules that some functions are of.
+struct Wanted {
+    std::set<std::string, std::less<>> names;
+    std::set<std::string> modules{};
+};
+Wanted wanted_types(std::span<const Hook> hooks);
+
+// The numbers of types that the plugin asks the kernel more about; 0: there is none.
+struct FoundTypes {
+    int function = 0, sys_exit = 0;
+    bool casts = false;  // BPF has bpf_rdonly_cast()
+};
+// Adds to `kernel` what `types` have from number `first` on: those of a module come after the kernel's.
+FoundTypes find_types(const struct btf* types, unsigned first, const Wanted& wanted, Kernel& kernel);
+
 // Whether the ids of processes are those that the kernel counts by.
 bool in_first_pid_namespace();
 
