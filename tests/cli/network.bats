@@ -211,8 +211,9 @@ is_mine() { [[ -n ${EBPF_OWN_MACHINE-} ]]; } # nobody else is at work on this ma
     same "its sends" 12 "$(value apps.bandwidth_udp_send speakers)"
 }
 
-@test "IPv6 by TCP and UDP, and IPv4 by sockets of IPv6" {
+ipv6() { # WAY: of attaching
     network
+    printf '%s\n' "[global]" "attach = $1" >>user/ebpf.conf
     end tcp far serve tcp "$net6::2" 8101
     end udp far serve udp "$net6::2" 8102
     end mapped far serve tcp "::ffff:$far_ip" 8103
@@ -237,6 +238,14 @@ is_mine() { [[ -n ${EBPF_OWN_MACHINE-} ]]; } # nobody else is at work on this ma
     inbound 8104:UDP 111 111
     same "connections by IPv6" 1 "$(value apps.outbound_conn_v6 speakers)"
     same "connections by IPv4" 1 "$(value apps.outbound_conn_v4 speakers)"
+}
+@test "IPv6 by TCP and UDP, and IPv4 by sockets of IPv6" { ipv6 auto; }
+
+# One function is called inside the other there, and a program each sees their calls and their returns.
+@test "IPv6, and IPv4 by sockets of IPv6, by probes where the kernel has them" {
+    way=syscalls
+    ! "$plugin" --plan --attach probe 2>/dev/null | grep -q ' kprobe' || way=probe
+    ipv6 $way
 }
 
 @test "connections that have ended before the last read leave no row, and no line but the service's" {
