@@ -25,10 +25,6 @@ public:
     };
     static constexpr uint32_t no_row = UINT32_MAX;
     void listen(Listener listener) { listener_ = std::move(listener); }
-    void also_tell(std::function<void(const connection&, const Traffic& since_last)> moved) {  // from now on
-        listener_.moved = [first = std::move(listener_.moved), then = std::move(moved)](
-                              uint32_t row, const connection& c, const Traffic& n) { first(row, c, n), then(c, n); };
-    }
 
     // Folds the rows that are marked; `everything`: all. now: ns of CLOCK_MONOTONIC.
     void fold(int64_t now, bool everything = false);

@@ -35,7 +35,7 @@ Network::Network(const Config& config, const ConnectionMemory& memory, Slots& sl
     found_.find(sockets_);
     if (config.viewer()) {
         std::vector<std::string> complaints;
-        viewer_.emplace(config, config.update_every, connections_.count(), found_, services_, complaints);
+        viewer_ = std::make_shared<NetViewer>(config, connections_.count(), found_, services_, complaints);
         for (const std::string& line : complaints) log_line(Severity::Warning, line);
     }
     connections_.listen({.before_us = [this](const connection& c) { return found_.moved_by_then(c); },
@@ -43,6 +43,7 @@ Network::Network(const Config& config, const ConnectionMemory& memory, Slots& sl
                              [this, &slots](uint32_t row, const connection& c, const Traffic& n) {
                                  if (viewer_) viewer_->moved(row, c, n);
                                  remember_process(c);
+                                 if (is_tracked_) add_up(c, n);
                                  if (n.retransmits)
                                      slots.credit(processes_ ? processes_->owner_of(c.tgid) : Owner{},
                                                   int{socket_base} + int{socket_retransmit_calls}, n.retransmits);
@@ -74,27 +75,26 @@ void Network::on_listener(const listening& record) {
     found_.add_service(record.net_namespace, IPPROTO_TCP, static_cast<uint16_t>(record.port));
 }
 
-void Network::refresh_if_time(int64_t now) {
-    if (reading_for_ != Nothing || now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
+void Network::print(Writer&, const Tick& tick) {
+    if (!viewer_ && !is_tracked_) return;
+    if (reading_for_ != Nothing || tick.now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
     connections_.forget_moved();
-    refreshed_ = now;
+    refreshed_ = tick.now;
     rows_ = rows_by_ends();
     reading_for_ = Refresh;
     sockets_.begin(alive, processes_in_);
 }
 
-void Network::track() {
-    connections_.also_tell([this](const connection& c, const Traffic& n) {
-        bool inbound = found_.is_inbound(c);
-        SocketKey key = key_of(c);
-        key.local = {};
-        (inbound ? key.remote_port : key.local_port) = 0;
-        Moved& moved = moved_[key];
-        moved.bytes_sent += n.bytes_sent;
-        moved.bytes_received += n.bytes_received;
-        moved.tgid = c.tgid;
-        moved.inbound = inbound;
-    });
+void Network::add_up(const connection& c, const Traffic& n) {
+    bool inbound = found_.is_inbound(c);
+    SocketKey key = key_of(c);
+    key.local = {};
+    (inbound ? key.remote_port : key.local_port) = 0;
+    Moved& moved = moved_[key];
+    moved.bytes_sent += n.bytes_sent;
+    moved.bytes_received += n.bytes_received;
+    moved.tgid = c.tgid;
+    moved.inbound = inbound;
 }
 
 std::vector<Connection> Network::moved() {
