@@ -5,12 +5,7 @@
 #include <functional>
 #include <vector>
 #include "bpf/shared_memory.h"
-
-struct Traffic {
-    uint64_t bytes_sent = 0, bytes_received = 0;
-    uint32_t packets_sent = 0, packets_received = 0;
-    uint32_t retransmits = 0;
-};
+#include "net/sock_diag.h"
 
 class Connections {
 public:

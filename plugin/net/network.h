@@ -64,12 +64,7 @@ private:
     std::map<uint64_t, uint32_t> processes_in_;      // who last moved something there, by network namespace
     std::pair<uint64_t, uint32_t*> last_process_{};  // the one that was last needed
     std::unordered_map<uint64_t, Socket> listed_;    // by cookie: one may be told twice
-    struct Moved {
-        uint64_t bytes_sent = 0, bytes_received = 0;
-        uint32_t tgid = 0;
-        bool inbound = false;
-    };
-    std::unordered_map<SocketKey, Moved> moved_;
+    std::unordered_map<SocketKey, Connection> moved_;
     bool is_tracked_ = false;
 };
 

@@ -59,7 +59,8 @@ void Functions::obey(Writer& out, std::string line) {
     Offered* offered = find(call->name);
     if (!offered)
         return reply(out, call->transaction, 404, function_error(404, "ebpf.plugin has no function " + call->name));
-    if (call->info) return reply(out, call->transaction, 200, offered->function.info());
+    if (call->info)
+        return reply(out, call->transaction, 200, text_of(table_head(offered->function.help, update_every_)));
     offered->waiting.push_back(call->transaction);
     offered->function.ask();
 }

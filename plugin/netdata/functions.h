@@ -9,7 +9,6 @@
 
 struct Function {
     std::string help;
-    std::function<std::string()> info;  // the answer to a caller who asks what it is
     std::function<void()> ask;  // somebody has called; Functions::answer() is to follow, which need not be at once
 };
 

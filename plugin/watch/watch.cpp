@@ -272,14 +272,15 @@ Watch::Section Watch::busiest_apps(const CounterSet& counted) {
 }
 
 Watch::Section Watch::busiest_connections(Network& network) const {
-    auto bytes_of = [](const Connection& c) { return *c.bytes_sent + *c.bytes_received; };
+    auto bytes_of = [](const Connection& c) { return c.moved->bytes_sent + c.moved->bytes_received; };
     std::vector<Connection> rows = network.moved();
     std::erase_if(rows, [&](const Connection& c) { return !bytes_of(c); });
     keep_first(rows, [&](const Connection& a, const Connection& b) { return bytes_of(a) > bytes_of(b); });
 
     Section section{
         fmt::format("{:<19}{:<15}{:>10}{:>10}  {}", "Top connections", "service", "receive", "send", "with"), {}};
-    for (const Connection& c : rows) section.rows.push_back(text_of(c, rate(*c.bytes_received), rate(*c.bytes_sent)));
+    for (const Connection& c : rows)
+        section.rows.push_back(text_of(c, rate(c.moved->bytes_received), rate(c.moved->bytes_sent)));
     return section;
 }
 

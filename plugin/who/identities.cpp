@@ -70,9 +70,7 @@ Then Identities::on_signal(int signal) {
 
 void Identities::offer(Functions& functions) {
     functions_ = &functions;
-    functions.offer(function_name, {.help = process_table_help,
-                                    .info = [this] { return process_table_info(running_.config.update_every); },
-                                    .ask = [this] { ask(); }});
+    functions.offer(function_name, {.help = process_table_help, .ask = [this] { ask(); }});
 }
 
 // Rates are since the last call; the first one waits until there is something to divide.

@@ -52,5 +52,3 @@ std::string process_table(const Processes& processes, const CounterSet& counted,
                           .charts = {{"Calls", calls}, {"Bytes", bytes}, {"Errors", errors}},
                           .group_by = {"Application", "Cgroup", "User", "Name"}}));
 }
-
-std::string process_table_info(int update_every) { return text_of(table_head(process_table_help, update_every)); }
