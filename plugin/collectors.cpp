@@ -47,7 +47,7 @@ void add_collectors(const Running& running, bool watch, AppRules rules) {
     Processes* processes = identities ? &identities->processes() : nullptr;
     if (config.group_on[Network::counts_for])
         network = std::make_shared<Network>(config, programs.connections(), counting->slots, all, root, processes);
-    auto self = std::make_shared<SelfCharts>(running, counting->slots, !watch && agent.self_charts());
+    auto self = std::make_shared<SelfCharts>(running, counting->slots, !watch && agent.self_charts);
     programs.records().on<ended>([net = std::weak_ptr(network)](const ended& record) {
         if (auto sockets = net.lock()) sockets->on_end(record);
     });
@@ -62,13 +62,13 @@ void add_collectors(const Running& running, bool watch, AppRules rules) {
     if (!watch) {
         const CounterSet counted = programs.plan().counted(config);
         CounterSet by_syscalls{};
-        if (agent.labels()) by_syscalls = programs.plan().counted_by(Way::Syscalls, config);
+        if (agent.labels) by_syscalls = programs.plan().counted_by(Way::Syscalls, config);
         all.add(
             std::make_shared<Charts>(counted, config.chart_names, config.update_every, by_syscalls, self->totals()));
         for (Audience audience : {Audience::Apps, Audience::Containers, Audience::Services})
             if (audience == Audience::Apps ? config.apps : config.cgroups)
                 all.add(std::make_shared<MemberCharts>(
-                    audience, counted, config, agent.labels(), by_syscalls,
+                    audience, counted, config, agent.labels, by_syscalls,
                     audience == Audience::Apps ? processes->apps() : *identities->cgroups(), self->missed_calls()));
         auto functions = std::make_shared<Functions>(agent, config.update_every);
         if (identities) identities->offer(*functions);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include "base/words.h"
 
 namespace {
 
@@ -23,11 +24,6 @@ int priority(Severity severity) {  // of syslog(3)
 
 std::string rfc3339(int64_t at) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::time_t{at / second}), at % second / 1000);
-}
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
 }
 
 // The agent's least level is named by words of syslog(3); what is not understood leaves nothing out.

@@ -29,7 +29,7 @@ void Functions::answer(Writer& out, const std::string& name, const std::string& 
 }
 
 void Functions::begin(Writer& out) {
-    if (!agent_.functions()) return;
+    if (!agent_.functions) return;
     for (const Offered& offered : offered_) out << agent_.function_line(offered.name, offered.function.help);
 }
 

@@ -15,8 +15,8 @@ std::string process_table(const Processes& processes, const CounterSet& counted,
 
     Json data = Json::array();
     for (const Processes::Row& row : rows) {
-        std::optional<unsigned> uid = processes.user(row.process);
-        std::string command = processes.command(row.process);
+        std::optional<unsigned> uid = processes.user(row.process.tgid);
+        std::string command = processes.command(row.process.tgid);
         Json cells = {row.process.tgid,
                       row.process.comm,
                       command.empty() ? row.process.comm : command,

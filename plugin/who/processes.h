@@ -39,7 +39,7 @@ public:
     void freed(Owner who, const slot& s);
     void folded(bool sweep);  // the fold is over: those that were gone by the last one are forgotten
 
-    // Best heard before owner() is asked about the slot that was claimed then.
+    // Best called before owner() is asked about the slot that was claimed then.
     void executes(const executed& record);
     bool lacks_command(const slot& s) const {
         return s.life & LIFE_EXECUTED && rules_.ask_for_commands() && !commands_.contains(s.since);
@@ -49,7 +49,7 @@ public:
     void regroup(AppRules rules);  // by new rules; what has been counted stays where it is
 
     // For the table of processes. While asked for, each process's counts are added up too.
-    void track(bool on);
+    void track(bool on) { tracked_ = on, counts_.clear(); }
     struct Row {
         const Process& process;
         const Member& app;
@@ -59,9 +59,9 @@ public:
     Owner owner_of(uint32_t tgid) const;
     std::vector<Row> rows() const;  // of all; the counts since track(true) or forget_counts()
     void forget_counts() { counts_.clear(); }
-    std::string command(const Process& process) const;  // "" if it is gone
+    std::string command(uint32_t tgid) const;  // "" if it is gone
     std::string cgroup_name(const Process& process) const { return cgroups_ ? (*cgroups_)[process.cgroup].name : ""; }
-    std::optional<unsigned> user(const Process& process) const;  // nothing if it is gone
+    std::optional<unsigned> user(uint32_t tgid) const;  // nothing if it is gone
 
     // What is in no group, by the names that its processes had when they were found to have done it: all that `other` has
     // gained since the call before. The first call finds nothing; from then on it is gathered.
@@ -85,7 +85,8 @@ private:
     void count_process(uint32_t process, int counter, uint64_t n);
     void count_ungrouped(uint32_t process, int counter, uint64_t n);
     void set_rules(AppRules rules);
-    std::string command_line(uint32_t tgid) const;
+    std::string command_line(uint32_t tgid) const;  // "" too if no rule asks for it
+    std::string path(uint32_t tgid, const char* file = "") const;
 
     AppRules rules_;
     Cgroups* cgroups_;  // null: not told apart
