@@ -2,12 +2,6 @@
 #include <netinet/in.h>
 #include <fstream>
 
-Address address_of(const __be32 (&words)[4]) {
-    Address address;
-    std::memcpy(address.bytes.data(), words, sizeof words);
-    return address;
-}
-
 SocketKey key_of(const connection& c) {
     return {c.net_namespace, address_of(c.local), address_of(c.remote), c.local_port, c.remote_port, c.protocol};
 }

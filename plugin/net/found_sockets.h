@@ -7,7 +7,6 @@
 
 SocketKey key_of(const connection& c);
 Traffic traffic_of(const connection& c);
-Address address_of(const __be32 (&words)[4]);
 
 class FoundSockets {
 public:

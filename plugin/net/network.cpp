@@ -63,7 +63,6 @@ Needs network_needs() {
         needs.system_calls.push_back({SYS_socket, 0, all_bits, family});
     return needs;
 }
-Needs Network::needs() const { return network_needs(); }
 
 void Network::on_end(const ended& record) {
     connection last;  // the ring buffer aligns it to 8 bytes, not to a cache line

@@ -8,6 +8,8 @@
 #include "netdata/functions.h"
 #include "who/processes.h"
 
+Needs network_needs();
+
 class Network : public Collector {
 public:
     static constexpr size_t counts_for = socket_group;
@@ -30,7 +32,7 @@ public:
 
     const std::shared_ptr<NetViewer>& viewer() { return viewer_; }  // its charts are drawn after those of applications
 
-    Needs needs() const override;
+    Needs needs() const override { return network_needs(); }
     void fold(const Tick& tick) override { connections_.fold(tick.now, tick.everything); }
     int64_t due() const override { return reading_for_ == Nothing ? never : 0; }
     void work(Writer& out) override;
@@ -67,5 +69,3 @@ private:
     std::unordered_map<SocketKey, Connection> moved_;
     bool is_tracked_ = false;
 };
-
-Needs network_needs();

@@ -76,11 +76,7 @@ TcpCounts counts_of(const tcp_info& info, TcpState state, uint64_t not_acknowled
 }
 
 Address address_of(uint8_t family, const __be32 (&words)[4]) {
-    if (family == AF_INET) return Address::v4(words[0]);
-    Address address;
-    static_assert(sizeof words == sizeof address.bytes);
-    std::memcpy(address.bytes.data(), words, sizeof words);
-    return address;
+    return family == AF_INET ? Address::v4(words[0]) : ::address_of(words);
 }
 
 // An IPv6 socket may speak IPv4 by mapped addresses; then the end that is open is one of IPv4 too.
@@ -136,6 +132,13 @@ uint64_t inode_of(const std::string& path) {
 }
 
 }  // namespace
+
+Address address_of(const uint32_t (&words)[4]) {
+    Address address;
+    static_assert(sizeof words == sizeof address.bytes);
+    std::memcpy(address.bytes.data(), words, sizeof words);
+    return address;
+}
 
 SocketAnswer parse_sockets(std::span<const std::byte> packet, uint32_t sequence, uint8_t protocol,
                            uint64_t net_namespace, const EachSocket& each) {

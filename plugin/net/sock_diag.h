@@ -63,6 +63,8 @@ struct Socket : SocketKey {
     std::optional<TcpCounts> tcp{};  // not of those that listen or have ended (time wait)
 };
 
+Address address_of(const uint32_t (&words)[4]);  // in network order
+
 using EachSocket = std::function<void(const Socket&)>;
 
 // Which are asked for: the bit 1 << TcpState for each state. Those that are only bound have none.

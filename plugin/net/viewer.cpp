@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 #include <utility>
+#include "base/clock.h"
 
 enum ViewerSum { BytesSent, BytesReceived, PacketsSent, PacketsReceived, Retransmits };
 struct ViewerDimension {
@@ -21,7 +22,6 @@ struct ViewerChart {
 
 namespace {
 
-constexpr int64_t second = 1'000'000'000;
 constexpr size_t most_names = 4096;
 constexpr size_t most_hidden_lines = 20'000;        // destinations that have been shown, above which they are forgotten
 constexpr int64_t patience_for_names = 3 * second;  // with `hostnames`, none is shown before its name is known
@@ -100,16 +100,16 @@ NetViewer::Line* NetViewer::find_line(const connection& c) {
     Direction& direction = directions_[key.inbound];
     std::string name = text_of(key, nullptr);
     if (auto known = lines_.find(name); known != lines_.end()) {
-        Line& line = *known->second;
+        Line& line = known->second;
         if (line.refused) return &unwanted_;
         return line.shown || !direction.series.is_full() ? &line : &direction.other;
     }
     if (direction.series.is_full()) return &direction.other;
-    auto line = std::make_unique<Line>();
-    line->name = name;
-    line->key = key;
-    line->began = now_;
-    return (lines_[name] = std::move(line)).get();
+    Line& line = lines_[name];
+    line.name = name;
+    line.key = key;
+    line.began = now_;
+    return &line;
 }
 
 NetViewer::Line* NetViewer::line_of(uint32_t row, const connection& c) {
@@ -198,7 +198,7 @@ void NetViewer::define(Writer& out, const Direction& direction) const {
 void NetViewer::print(Writer& out, const Tick& tick) {
     now_ = tick.now;
     for (auto at = lines_.begin(); at != lines_.end();) {
-        Line& line = *at->second;
+        Line& line = at->second;
         if (names_ && (line.shown || line.rows)) take_name(out, line);
         bool is_known = !line.fresh && line.sent == line.totals;
         if (line.shown && !line.rows && is_known && now_ - line.active_at > obsolete_after_) take_away(out, line);

@@ -21,7 +21,7 @@ public:
     NetViewer(const Config& config, size_t rows, const FoundSockets& found, const ServiceNames& services,
               std::vector<std::string>& complaints);
 
-    // What Connections tells.
+    // See Connections::Listener.
     void moved(uint32_t row, const connection& c, const Traffic& n);
     void freed(uint32_t row);
 
@@ -72,10 +72,10 @@ private:
     const FoundSockets& found_;
     const ServiceNames& services_;
     NetFilter filter_;
-    std::unique_ptr<HostNames> names_;                              // null: addresses are shown
-    std::unordered_map<std::string, std::unique_ptr<Line>> lines_;  // by name: ports of one name are one
-    Direction directions_[2];                                       // outbound, inbound
-    std::vector<Line*> line_of_row_;                                // null: not looked up yet; &unwanted_: in no chart
+    std::unique_ptr<HostNames> names_;             // null: addresses are shown
+    std::unordered_map<std::string, Line> lines_;  // by name: ports of one name are one
+    Direction directions_[2];                      // outbound, inbound
+    std::vector<Line*> line_of_row_;               // null: not looked up yet; &unwanted_: in no chart
     Line unwanted_;
     int64_t now_ = 1;
 };

@@ -20,12 +20,14 @@ Functions::Offered* Functions::find(const std::string& name) {
 }
 
 void Functions::withdraw(Writer& out, const std::string& name, const std::string& why) {
-    if (Offered* offered = find(name)) reply_to_all(out, *offered, 503, function_error(503, why));
+    answer(out, name, function_error(503, why), 503);
     std::erase_if(offered_, [&](const Offered& o) { return o.name == name; });
 }
 
-void Functions::answer(Writer& out, const std::string& name, const std::string& body) {
-    if (Offered* offered = find(name)) reply_to_all(out, *offered, 200, body);
+void Functions::answer(Writer& out, const std::string& name, const std::string& body, int status) {
+    Offered* offered = find(name);
+    if (!offered) return;
+    for (const std::string& transaction : std::exchange(offered->waiting, {})) reply(out, transaction, status, body);
 }
 
 void Functions::begin(Writer& out) {
@@ -69,8 +71,4 @@ void Functions::reply(Writer& out, const std::string& transaction, int status, c
     out << fmt::format("FUNCTION_RESULT_BEGIN {} {} application/json {}\n", transaction, status,
                        time(nullptr) + update_every_);
     out << body << "\nFUNCTION_RESULT_END\n";
-}
-
-void Functions::reply_to_all(Writer& out, Offered& offered, int status, const std::string& body) const {
-    for (const std::string& transaction : std::exchange(offered.waiting, {})) reply(out, transaction, status, body);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
+#include "base/clock.h"
 
 namespace {
 
@@ -86,7 +87,7 @@ MemberCharts::MemberCharts(Audience audience, const CounterSet& counted, const C
                            const CounterSet& by_syscalls, std::deque<Member>& members, const Counters& missed)
     : audience_(audience),
       together_(config.chart_names == ChartNames::Classic && audience != Audience::Containers),
-      obsolete_after_(int64_t{config.obsolete_after} * 1'000'000'000),
+      obsolete_after_(config.obsolete_after * second),
       labels_(labels),
       members_(members),
       missed_(missed) {

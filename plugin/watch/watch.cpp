@@ -8,6 +8,7 @@
 #include <ctime>
 #include <fstream>
 #include <utility>
+#include "base/clock.h"
 #include "base/log.h"
 #include "bpf/programs.h"
 
@@ -91,12 +92,6 @@ std::string scaled(double n, const char* gap) {
     return fmt::format("{:.{}f}{}{}", n, whole ? 0 : 1, gap, prefix);
 }
 
-double cpu_seconds() {
-    timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
-}
-
 std::string size_text(double bytes) { return scaled(bytes, " ") + "B"; }
 
 // Leaves the first of them, in order.
@@ -134,31 +129,6 @@ private:
     std::vector<std::pair<const Group*, std::string>> columns_;
     std::array<std::optional<size_t>, COUNTERS> column_;
 };
-
-struct AppRow {  // all by the second
-    std::string name;
-    double calls = 0, errors = 0;
-    std::vector<double> bytes;  // by column
-};
-
-AppRow app_row(const std::string& name, const std::array<double, COUNTERS>& rates, const ByteColumns& columns) {
-    AppRow row{.name = name.empty() ? "?" : harmless(name), .bytes = std::vector<double>(columns.size())};
-    for (size_t c = 0; c < COUNTERS; c++) {
-        Sort sort = meanings()[c].sort;
-        if (sort == Calls) row.calls += rates[c];
-        if (sort == Errors) row.errors += rates[c];
-        if (columns.of(c)) row.bytes[*columns.of(c)] += rates[c];
-    }
-    return row;
-}
-
-std::string text_of(const AppRow& row, bool errors_are_counted) {
-    std::optional<double> errors;
-    if (errors_are_counted) errors = row.errors;
-    std::string text = fmt::format("{:<19.19}{:>8}{:>8}", row.name, events_text(row.calls), events_text(errors));
-    for (double bytes : row.bytes) text += fmt::format("{:>10}", bytes_text(bytes));
-    return text;
-}
 
 std::string text_of(const Connection& c, double received, double sent) {
     bool is_inbound = c.direction == Direction::Inbound;
@@ -250,24 +220,33 @@ Watch::GroupRow Watch::group_row(const Group& group, const CounterSet& counted) 
 
 Watch::Section Watch::busiest_apps(const CounterSet& counted) {
     const ByteColumns columns(counted);
-    std::vector<AppRow> rows;
+    std::vector<std::pair<double, std::string>> rows;  // calls, all of it
     auto add = [&](const std::string& name, const Counters& now, const Counters& before) {
-        std::array<double, COUNTERS> rates{};
-        for (size_t c = 0; c < COUNTERS; c++)
-            if (counted[c]) rates[c] = rate(now[c] - before[c]);
-        AppRow row = app_row(name, rates, columns);
-        if (row.calls + row.errors > 0) rows.push_back(std::move(row));
+        Rates rates;
+        std::vector<double> bytes(columns.size());
+        for (size_t c = 0; c < COUNTERS; c++) {
+            if (!counted[c]) continue;
+            double a_second = rate(now[c] - before[c]);
+            rates.add(meanings()[c].sort, a_second);
+            if (auto column = columns.of(c)) bytes[*column] += a_second;
+        }
+        double calls = rates.of[Calls].value_or(0), errors = rates.of[Errors].value_or(0);
+        if (calls + errors <= 0) return;
+        std::string text = fmt::format("{:<19.19}{:>8}{:>8}", name.empty() ? "?" : harmless(name), events_text(calls),
+                                       events_text(running_.config.returns() ? std::optional(errors) : std::nullopt));
+        for (double b : bytes) text += fmt::format("{:>10}", bytes_text(b));
+        rows.emplace_back(calls, std::move(text));
     };
     for (Member& app : processes_->apps()) {
         if (&app != &processes_->apps().front()) add(app.name, app.totals, app.sent);  // the first is in no group
         app.updated();
     }
     for (const auto& [name, counts] : processes_->take_ungrouped()) add(name, counts, {});
-    keep_first(rows, [](const AppRow& a, const AppRow& b) { return a.calls > b.calls; });
+    keep_first(rows, [](const auto& a, const auto& b) { return a.first > b.first; });
 
     Section section{fmt::format("{:<19}{:>8}{:>8}", "Top applications", "calls", "errors"), {}};
     for (size_t i = 0; i < columns.size(); i++) section.heading += fmt::format("{:>10}", columns.name(i));
-    for (const AppRow& row : rows) section.rows.push_back(text_of(row, running_.config.returns()));
+    for (auto& [calls, text] : rows) section.rows.push_back(std::move(text));
     return section;
 }
 
@@ -285,7 +264,8 @@ Watch::Section Watch::busiest_connections(Network& network) const {
 }
 
 std::string Watch::own_cost() {
-    double cpu = cpu_seconds(), percent = seconds_ > 0 ? 100 * (cpu - cpu_before_) / seconds_ : 0;
+    double cpu = static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)) / 1e9,
+           percent = seconds_ > 0 ? 100 * (cpu - cpu_before_) / seconds_ : 0;
     cpu_before_ = cpu;
     double size = 0, resident = 0;
     std::ifstream("/proc/self/statm") >> size >> resident;

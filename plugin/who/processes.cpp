@@ -289,15 +289,7 @@ void Processes::regroup(AppRules rules) {
     inherit();
 }
 
-void Processes::count_process(uint32_t process, int counter, uint64_t n) {
-    counts_[process][static_cast<size_t>(counter)] += n;
-}
-
-void Processes::count_ungrouped(uint32_t process, int counter, uint64_t n) {
-    ungrouped_->add(process ? processes_[process].comm : "(no process)", counter, n);
-}
-
-std::vector<CountsByName::Row> Processes::take_ungrouped() {
+CountsByName::Rows Processes::take_ungrouped() {
     if (!ungrouped_) ungrouped_.emplace();
     return ungrouped_->take();
 }
