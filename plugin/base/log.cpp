@@ -4,30 +4,25 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <algorithm>
-#include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include "base/clock.h"
+#include "base/words.h"
 
 namespace {
 
-constexpr int64_t second = 1'000'000;
-
-const char* level(Severity severity) {
-    constexpr const char* names[] = {"info", "warning", "error"};
-    return names[static_cast<int>(severity)];
-}
-int priority(Severity severity) {  // of syslog(3)
-    constexpr int numbers[] = {6, 4, 3};
-    return numbers[static_cast<int>(severity)];
+struct Level {
+    const char *plain, *name;
+    int priority;  // of syslog(3)
+};
+const Level& level(Severity severity) {
+    static constexpr Level levels[] = {{"INFO", "info", 6}, {"WARNING", "warning", 4}, {"ERROR", "error", 3}};
+    return levels[static_cast<int>(severity)];
 }
 
+std::time_t seconds(int64_t at) { return at / 1'000'000; }
 std::string rfc3339(int64_t at) {
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::time_t{at / second}), at % second / 1000);
-}
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds(at)), at / 1000 % 1000);
 }
 
 // The agent's least level is named by words of syslog(3); what is not understood leaves nothing out.
@@ -51,14 +46,12 @@ public:
     }
 
     void say(Severity severity, std::string text) {
-        if (silent_ || priority(severity) > least_) return;
+        if (silent_ || level(severity).priority > least_) return;
         // Others' words are in it, and it is one line.
         std::replace_if(
             text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-        timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        int64_t at = now.tv_sec * second + now.tv_nsec / 1000;
-        Throttle::Verdict verdict = throttle_.ask(now.tv_sec);
+        int64_t at = clock_ns(CLOCK_REALTIME) / 1000;
+        Throttle::Verdict verdict = throttle_.ask(seconds(at));
         if (verdict.left_out)
             write({Severity::Warning, fmt::format("{} messages have been left out", verdict.left_out), at});
         if (verdict.passes) write({severity, text, at});
@@ -115,9 +108,8 @@ void log_complaints(const std::vector<std::string>& complaints) {
 }
 
 std::string plain(const Message& message) {
-    constexpr const char* names[] = {"INFO", "WARNING", "ERROR"};
-    return fmt::format("{:%Y-%m-%d %H:%M:%S}: ebpf.plugin {}: {}", fmt::localtime(std::time_t{message.at / second}),
-                       names[static_cast<int>(message.severity)], message.text);
+    return fmt::format("{:%Y-%m-%d %H:%M:%S}: ebpf.plugin {}: {}", fmt::localtime(seconds(message.at)),
+                       level(message.severity).plain, message.text);
 }
 
 std::string logfmt(const Message& message) {
@@ -127,24 +119,23 @@ std::string logfmt(const Message& message) {
         text += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
     }
     return fmt::format("time={} comm=ebpf.plugin source=collector level={} msg=\"{}\"", rfc3339(message.at),
-                       level(message.severity), text);
+                       level(message.severity).name, text);
 }
 
 std::string json(const Message& message) {
     nlohmann::ordered_json fields = {{"time", rfc3339(message.at)},
                                      {"comm", "ebpf.plugin"},
                                      {"source", "collector"},
-                                     {"level", level(message.severity)},
+                                     {"level", level(message.severity).name},
                                      {"msg", message.text}};
     return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string journal(const Message& message) {
     std::string text = message.text;  // a field ends with its line
-    for (char& c : text)
-        if (c == '\n') c = ' ';
+    std::replace(text.begin(), text.end(), '\n', ' ');
     return fmt::format("MESSAGE={}\nPRIORITY={}\nSYSLOG_IDENTIFIER=ebpf.plugin\nND_LOG_SOURCE=collector\n", text,
-                       priority(message.severity));
+                       level(message.severity).priority);
 }
 
 Throttle::Verdict Throttle::ask(int64_t now) {

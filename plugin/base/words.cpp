@@ -2,17 +2,17 @@
 #include <sys/stat.h>
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include "base/error.h"
 
-std::vector<std::string_view> split_words(std::string_view text) {
-    constexpr std::string_view blanks = " \t\r\n\v\f";
+std::vector<std::string_view> split_words(std::string_view text, std::string_view separators) {
     std::vector<std::string_view> words;
-    for (size_t from = text.find_first_not_of(blanks); from != std::string_view::npos;) {
-        size_t end = std::min(text.find_first_of(blanks, from), text.size());
+    for (size_t from = text.find_first_not_of(separators); from != std::string_view::npos;) {
+        size_t end = std::min(text.find_first_of(separators, from), text.size());
         words.push_back(text.substr(from, end - from));
-        from = text.find_first_not_of(blanks, end);
+        from = text.find_first_not_of(separators, end);
     }
     return words;
 }
@@ -27,13 +27,23 @@ std::vector<std::vector<std::string_view>> split_table(std::string_view text) {
     return lines;
 }
 
-std::string read_table(const std::string& file) {
+std::string read_file(const std::string& file, int64_t most_bytes) {
     struct stat about;
     check(stat(file.c_str(), &about), "read {}", file);
-    if (!S_ISREG(about.st_mode)) throw Error(fmt::format("read {}: it is not a file", file));
+    if (!S_ISREG(about.st_mode))
+        throw Error(fmt::format("read {}: it is not a file", file));  // a pipe would not let us go
+    if (about.st_size > most_bytes)
+        throw Error(fmt::format("read {}: it is larger than {} MiB", file, most_bytes >> 20));
     std::ifstream in(file, std::ios::binary);
     if (!in) check(-1, "read {}", file);
-    return {std::istreambuf_iterator<char>(in), {}};
+    std::string text(std::istreambuf_iterator<char>(in), {});
+    if (in.bad()) check(-1, "read {}", file);
+    return text;
+}
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
 }
 
 std::string lower(std::string_view text) {

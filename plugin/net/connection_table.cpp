@@ -28,7 +28,7 @@ const char* name_of(TcpState state, uint8_t protocol) {
     return number < std::size(names) ? names[number] : "";
 }
 
-uint64_t bytes_of(const Connection& c) { return c.bytes_sent.value_or(0) + c.bytes_received.value_or(0); }
+uint64_t bytes_of(const Connection& c) { return c.moved ? c.moved->bytes_sent + c.moved->bytes_received : 0; }
 
 // Of all that tells two apart: a socket of UDP has many peers, a namespace the addresses of another, a row no cookie.
 std::string key_of(const Connection& c) {
@@ -40,7 +40,6 @@ template <class Value>
 Json cell(const std::optional<Value>& value) {
     return value ? Json(*value) : Json();
 }
-Json cell_ms(const std::optional<uint32_t>& us) { return us ? Json(*us / 1000.0) : Json(); }
 
 std::vector<const Connection*> busiest(const std::vector<Connection>& connections) {
     std::vector<const Connection*> all;
@@ -62,14 +61,15 @@ std::string connection_table(const std::vector<Connection>& connections, int upd
         double bytes = 0, packets = 0, retransmits = 0, rtt = 0, age = 0;
     } most;
     auto raise = [](double& to, double value) { to = std::max(to, value); };
-    auto raise_count = [&](double& to, std::optional<uint64_t> n) { raise(to, static_cast<double>(n.value_or(0))); };
     for (const Connection* c : busiest(connections)) {
-        raise_count(most.bytes, c->bytes_sent);
-        raise_count(most.bytes, c->bytes_received);
-        raise_count(most.packets, c->packets_sent);
-        raise_count(most.packets, c->packets_received);
-        raise_count(most.retransmits, c->retransmits);
-        raise(most.rtt, std::max(c->rtt_us.value_or(0), c->rtt_variation_us.value_or(0)) / 1000.0);
+        Traffic moved = c->moved.value_or(Traffic{});
+        TcpCounts tcp = c->tcp.value_or(TcpCounts{});
+        auto count = [c](auto n) { return c->moved ? Json(n) : Json(); };
+        auto of_tcp = [c](auto n) { return c->tcp ? Json(n) : Json(); };
+        raise(most.bytes, static_cast<double>(std::max(moved.bytes_sent, moved.bytes_received)));
+        raise(most.packets, std::max(moved.packets_sent, moved.packets_received));
+        raise(most.retransmits, tcp.retransmits);
+        raise(most.rtt, std::max(tcp.rtt_us, tcp.rtt_variation_us) / 1000.0);
         raise(most.age, c->age.value_or(0));
         rows.push_back({key_of(*c),
                         name_of(c->protocol),
@@ -82,16 +82,16 @@ std::string connection_table(const std::vector<Connection>& connections, int upd
                         c->service,
                         c->process,
                         cell(c->tgid),
-                        c->uid ? user_name(users, *c->uid) : "",
+                        user_name(users, c->uid),
                         c->application,
                         c->cgroup,
-                        cell(c->bytes_sent),
-                        cell(c->bytes_received),
-                        cell(c->packets_sent),
-                        cell(c->packets_received),
-                        cell_ms(c->rtt_us),
-                        cell_ms(c->rtt_variation_us),
-                        cell(c->retransmits),
+                        count(moved.bytes_sent),
+                        count(moved.bytes_received),
+                        count(moved.packets_sent),
+                        count(moved.packets_received),
+                        of_tcp(tcp.rtt_us / 1000.0),
+                        of_tcp(tcp.rtt_variation_us / 1000.0),
+                        of_tcp(tcp.retransmits),
                         c->age ? Json(std::floor(*c->age)) : Json(),
                         std::to_string(c->net_namespace),
                         1});
@@ -145,5 +145,3 @@ std::string connection_table(const std::vector<Connection>& connections, int upd
                           .group_by = {"Application", "RemoteAddress", "Service", "Protocol", "Process", "Direction",
                                        "State", "Cgroup"}}));
 }
-
-std::string connection_table_info(int update_every) { return text_of(table_head(connection_table_help, update_every)); }

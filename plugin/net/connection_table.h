@@ -9,5 +9,3 @@ extern const char connection_table_help[];
 // The body of the answer (JSON). Of more than most_connections the ones with the most bytes are shown, and it is said.
 constexpr size_t most_connections = 10'000;
 std::string connection_table(const std::vector<Connection>& connections, int update_every);
-
-std::string connection_table_info(int update_every);  // the same without rows, for a caller who asks for `info`

@@ -5,12 +5,7 @@
 #include <functional>
 #include <vector>
 #include "bpf/shared_memory.h"
-
-struct Traffic {
-    uint64_t bytes_sent = 0, bytes_received = 0;
-    uint32_t packets_sent = 0, packets_received = 0;
-    uint32_t retransmits = 0;
-};
+#include "net/sock_diag.h"
 
 class Connections {
 public:
@@ -25,10 +20,6 @@ public:
     };
     static constexpr uint32_t no_row = UINT32_MAX;
     void listen(Listener listener) { listener_ = std::move(listener); }
-    void also_tell(std::function<void(const connection&, const Traffic& since_last)> moved) {  // from now on
-        listener_.moved = [first = std::move(listener_.moved), then = std::move(moved)](
-                              uint32_t row, const connection& c, const Traffic& n) { first(row, c, n), then(c, n); };
-    }
 
     // Folds the rows that are marked; `everything`: all. now: ns of CLOCK_MONOTONIC.
     void fold(int64_t now, bool everything = false);

@@ -1,8 +1,6 @@
 #include "net/filter.h"
 #include <fmt/format.h>
 #include <algorithm>
-#include <charconv>
-#include <optional>
 #include <utility>
 #include "base/patterns.h"
 #include "base/words.h"
@@ -51,14 +49,6 @@ struct List {
         return wants;
     }
 };
-
-template <class T>
-std::optional<T> parse_number(std::string_view text, T least, T most) {
-    T number{};
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) return {};
-    return number;
-}
 
 bool add_ports(std::string_view word, const ServiceNames& services, std::bitset<65536>& set) {
     if (word == "*") return set.set(), true;

@@ -2,17 +2,11 @@
 #include <netinet/in.h>
 #include <fstream>
 
-Address address_of(const __be32 (&words)[4]) {
-    Address address;
-    std::memcpy(address.bytes.data(), words, sizeof words);
-    return address;
-}
-
 SocketKey key_of(const connection& c) {
     return {c.net_namespace, address_of(c.local), address_of(c.remote), c.local_port, c.remote_port, c.protocol};
 }
-SocketKey key_of(const Socket& s) {
-    return {s.net_namespace, s.local, s.remote, s.local_port, s.remote_port, s.protocol};
+Traffic traffic_of(const connection& c) {
+    return {c.bytes_sent, c.bytes_received, c.packets_sent, c.packets_received, c.retransmits};
 }
 
 void FoundSockets::find(SockDiag& sockets) {
@@ -23,11 +17,9 @@ void FoundSockets::find(SockDiag& sockets) {
         bool fixed_port = s.local_port && (s.local_port < first || s.local_port > last);
         if (s.protocol == IPPROTO_TCP ? s.state == TcpState::Listen : s.state == TcpState::Close && fixed_port)
             add_service(s.net_namespace, s.protocol, s.local_port);
-        if (s.tcp)
-            connections_[key_of(s)] = {s.tcp->bytes_sent, s.tcp->bytes_received, s.tcp->packets_sent,
-                                       s.tcp->packets_received, s.tcp->retransmits};
+        if (s.tcp) connections_[s] = *s.tcp;
     };
-    sockets.begin(every_socket, SockDiag::Namespaces::All);
+    sockets.begin(every_socket);
     while (sockets.next(take)) {
     }
 }
@@ -35,10 +27,7 @@ void FoundSockets::find(SockDiag& sockets) {
 Traffic FoundSockets::moved_by_then(const connection& c) {
     auto found = connections_.find(key_of(c));
     // One that was there but not found: nothing that it did before we saw it is ours to tell.
-    if (found == connections_.end())
-        return c.life & CONNECTION_UNTRACKED
-                   ? Traffic{}
-                   : Traffic{c.bytes_sent, c.bytes_received, c.packets_sent, c.packets_received, c.retransmits};
+    if (found == connections_.end()) return c.life & CONNECTION_UNTRACKED ? Traffic{} : traffic_of(c);
     Traffic moved = found->second;
     connections_.erase(found);
     return moved;

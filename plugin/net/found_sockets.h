@@ -1,30 +1,12 @@
 // What was there before us: the connections with what they had moved by then, and the ports that somebody serves.
 #pragma once
-#include <functional>
 #include <set>
 #include <tuple>
 #include <unordered_map>
 #include "net/connections.h"
-#include "net/sock_diag.h"
 
-// One socket's place in the world; local ends tell connections to one service apart.
-struct SocketKey {
-    uint64_t net_namespace = 0;
-    Address local, remote;
-    uint16_t local_port = 0, remote_port = 0;
-    uint8_t protocol = 0;
-    bool operator==(const SocketKey&) const = default;
-};
-template <>
-struct std::hash<SocketKey> {
-    size_t operator()(const SocketKey& key) const {
-        return std::hash<Address>()(key.remote) ^ (std::hash<Address>()(key.local) << 1) ^ key.net_namespace ^
-               (size_t{key.local_port} << 32 | size_t{key.remote_port} << 48) ^ key.protocol;
-    }
-};
 SocketKey key_of(const connection& c);
-SocketKey key_of(const Socket& s);
-Address address_of(const __be32 (&words)[4]);
+Traffic traffic_of(const connection& c);
 
 class FoundSockets {
 public:

@@ -2,7 +2,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 #include <algorithm>
 #include "base/error.h"
 #include "base/words.h"
@@ -43,19 +42,13 @@ HostNames::HostNames(size_t most, NameSources sources)
     : most_(std::max<size_t>(most, 1)),
       sources_(std::move(sources)),
       poll_(check(epoll_create1(EPOLL_CLOEXEC), "create an event loop for host names")) {
-    try {
-        ares_check(ares_library_init(ARES_LIB_INIT_ALL), "start c-ares");
-        open_channel();
-    } catch (const Error&) {
-        close(poll_);
-        throw;
-    }
+    ares_check(ares_library_init(ARES_LIB_INIT_ALL), "start c-ares");
+    open_channel();
 }
 
 HostNames::~HostNames() {
     channel_.reset();  // which still speaks to the others
     ares_library_cleanup();
-    close(poll_);
 }
 
 HostNames::FileState HostNames::state_of(const std::string& file) {
@@ -74,7 +67,7 @@ void HostNames::open_channel() {
     options.resolvconf_path = resolv_conf.data();
     options.sock_state_cb_data = this;
     options.sock_state_cb = [](void* self, int fd, int readable, int writable) {
-        int poll = static_cast<HostNames*>(self)->poll_;
+        int poll = static_cast<HostNames*>(self)->poll_.get();
         epoll_event event{.events = (readable ? EPOLLIN : 0u) | (writable ? EPOLLOUT : 0u), .data = {.fd = fd}};
         if (!event.events)
             epoll_ctl(poll, EPOLL_CTL_DEL, fd, nullptr);
@@ -108,7 +101,7 @@ const std::string* HostNames::name(const Address& address) {
 void HostNames::process() {
     if (asked_.empty()) return;
     epoll_event events[16];
-    int n = epoll_wait(poll_, events, 16, 0);
+    int n = epoll_wait(poll_.get(), events, 16, 0);
     for (int i = 0; i < n; i++) {
         int fd = events[i].data.fd;
         ares_process_fd(channel_.get(), events[i].events & ~EPOLLOUT ? fd : ARES_SOCKET_BAD,
@@ -124,7 +117,7 @@ void HostNames::look_at_files(Clock::time_point now) {
         hosts_state_ = state;
         hosts_.clear();
         try {
-            std::string text = read_table(sources_.hosts);
+            std::string text = read_file(sources_.hosts);
             for (const auto& words : split_table(text))
                 if (auto address = Address::parse(words[0]); address && words.size() > 1 && is_host_name(words[1]))
                     hosts_.emplace(*address, lower(words[1]));

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_map>
 #include "base/address.h"
+#include "base/owner.h"
 
 // Where names come from and how long they are good for; only tests have reason to change it.
 struct NameSources {
@@ -32,8 +33,8 @@ public:
     // an address, however often its name is wanted. Good until the next call.
     const std::string* name(const Address& address);
 
-    int fd() const { return poll_; }  // readable: time for process()
-    void process();                   // then, and once a tick for those that do not answer
+    int fd() const { return poll_.get(); }  // readable: time for process()
+    void process();                         // then, and once a tick for those that do not answer
 
 private:
     static constexpr size_t most_at_once = 64;
@@ -48,9 +49,6 @@ private:
         std::string name{};     // "" if there is none; while it is asked for again, the last one
         Clock::time_point until{};
     };
-    struct CloseChannel {
-        void operator()(ares_channeldata* channel) const { ares_destroy(channel); }
-    };
     using FileState = std::tuple<dev_t, ino_t, off_t, time_t, long>;
 
     static FileState state_of(const std::string& file);
@@ -63,12 +61,12 @@ private:
 
     const size_t most_;
     const NameSources sources_;
-    int poll_;
+    const Descriptor poll_;
     std::unordered_map<Address, std::string> hosts_;  // of /etc/hosts
     Clock::time_point look_again_{};
     FileState resolv_conf_state_{}, hosts_state_{};
     // Each entry is in one of these: not asked for yet, being asked for, answered. What was used longest ago is in front.
     Entries waiting_, asked_, known_;
     std::unordered_map<Address, Entries::iterator> entries_;
-    std::unique_ptr<ares_channeldata, CloseChannel> channel_;
+    std::unique_ptr<ares_channeldata, Destroy<ares_destroy>> channel_;
 };

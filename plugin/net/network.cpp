@@ -35,7 +35,7 @@ Network::Network(const Config& config, const ConnectionMemory& memory, Slots& sl
     found_.find(sockets_);
     if (config.viewer()) {
         std::vector<std::string> complaints;
-        viewer_.emplace(config, config.update_every, connections_.count(), found_, services_, complaints);
+        viewer_ = std::make_shared<NetViewer>(config, connections_.count(), found_, services_, complaints);
         for (const std::string& line : complaints) log_line(Severity::Warning, line);
     }
     connections_.listen({.before_us = [this](const connection& c) { return found_.moved_by_then(c); },
@@ -43,6 +43,7 @@ Network::Network(const Config& config, const ConnectionMemory& memory, Slots& sl
                              [this, &slots](uint32_t row, const connection& c, const Traffic& n) {
                                  if (viewer_) viewer_->moved(row, c, n);
                                  remember_process(c);
+                                 if (is_tracked_) add_up(c, n);
                                  if (n.retransmits)
                                      slots.credit(processes_ ? processes_->owner_of(c.tgid) : Owner{},
                                                   int{socket_base} + int{socket_retransmit_calls}, n.retransmits);
@@ -62,7 +63,6 @@ Needs network_needs() {
         needs.system_calls.push_back({SYS_socket, 0, all_bits, family});
     return needs;
 }
-Needs Network::needs() const { return network_needs(); }
 
 void Network::on_end(const ended& record) {
     connection last;  // the ring buffer aligns it to 8 bytes, not to a cache line
@@ -74,41 +74,33 @@ void Network::on_listener(const listening& record) {
     found_.add_service(record.net_namespace, IPPROTO_TCP, static_cast<uint16_t>(record.port));
 }
 
-void Network::refresh_if_time(int64_t now) {
-    if (reading_for_ != Nothing || now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
+void Network::print(Writer&, const Tick& tick) {
+    if (!viewer_ && !is_tracked_) return;
+    if (reading_for_ != Nothing || tick.now - refreshed_ < refresh_interval || !connections_.tcp_moved()) return;
     connections_.forget_moved();
-    refreshed_ = now;
+    refreshed_ = tick.now;
     rows_ = rows_by_ends();
     reading_for_ = Refresh;
     sockets_.begin(alive, processes_in_);
 }
 
-void Network::track() {
-    connections_.also_tell([this](const connection& c, const Traffic& n) {
-        bool inbound = found_.is_inbound(c);
-        SocketKey key = key_of(c);
-        key.local = {};
-        (inbound ? key.remote_port : key.local_port) = 0;
-        Moved& moved = moved_[key];
-        moved.bytes_sent += n.bytes_sent;
-        moved.bytes_received += n.bytes_received;
-        moved.tgid = c.tgid;
-        moved.inbound = inbound;
-    });
+void Network::add_up(const connection& c, const Traffic& n) {
+    bool inbound = found_.is_inbound(c);
+    SocketKey key = key_of(c);
+    key.local = {};
+    (inbound ? key.remote_port : key.local_port) = 0;
+    Connection& shown = moved_[key];
+    static_cast<SocketKey&>(shown) = key;
+    if (!shown.moved) shown.moved.emplace();
+    shown.direction = inbound ? Direction::Inbound : Direction::Outbound;
+    shown.tgid = c.tgid ? std::optional(c.tgid) : std::nullopt;
+    shown.moved->bytes_sent += n.bytes_sent;
+    shown.moved->bytes_received += n.bytes_received;
 }
 
 std::vector<Connection> Network::moved() {
     std::vector<Connection> all;
-    for (const auto& [key, moved] : std::exchange(moved_, {})) {
-        Connection c{.protocol = key.protocol,
-                     .direction = moved.inbound ? Direction::Inbound : Direction::Outbound,
-                     .remote = key.remote,
-                     .local_port = key.local_port,
-                     .remote_port = key.remote_port,
-                     .bytes_sent = moved.bytes_sent,
-                     .bytes_received = moved.bytes_received,
-                     .net_namespace = key.net_namespace};
-        if (moved.tgid) c.tgid = moved.tgid;
+    for (auto& [key, c] : std::exchange(moved_, {})) {
         describe(c);
         all.push_back(std::move(c));
     }
@@ -126,13 +118,11 @@ void Network::remember_process(const connection& c) {
 
 void Network::offer(Functions& functions) {
     functions_ = &functions;
-    functions.offer(function_name, {.help = connection_table_help,
-                                    .info = [this] { return connection_table_info(config_.update_every); },
-                                    .ask = [this] { list(); }});
+    functions.offer(function_name, {.help = connection_table_help, .ask = [this] { list(); }});
 }
 
 void Network::list() {
-    if (reading_for_ != Listing) sockets_.begin(every_socket, SockDiag::Namespaces::All);
+    if (reading_for_ != Listing) sockets_.begin(every_socket);
     reading_for_ = Listing;
 }
 
@@ -159,9 +149,7 @@ void Network::retire(Writer& out) {
 
 void Network::refresh(const Socket& s) {
     uint32_t row = row_of(s, rows_);
-    if (row != Connections::no_row && s.tcp)
-        connections_.refresh(row, {s.tcp->bytes_sent, s.tcp->bytes_received, s.tcp->packets_sent,
-                                   s.tcp->packets_received, s.tcp->retransmits});
+    if (row != Connections::no_row && s.tcp) connections_.refresh(row, *s.tcp);
 }
 
 Network::RowsByEnds Network::rows_by_ends() const {
@@ -174,7 +162,7 @@ Network::RowsByEnds Network::rows_by_ends() const {
 
 uint32_t Network::row_of(const Socket& s, const RowsByEnds& rows) const {
     if (uint32_t row = connections_.find(s.cookie); row != Connections::no_row) return row;
-    auto row = rows.find(key_of(s));
+    auto row = rows.find(s);
     return row == rows.end() ? Connections::no_row : row->second;
 }
 
@@ -201,33 +189,15 @@ std::vector<Connection> Network::live_connections(int64_t now) const {
     all.reserve(listed_.size());
     for (const auto& [cookie, s] : listed_) {
         const connection* row = row_of(s);
-        Connection c{.protocol = s.protocol,
-                     .state = s.state,
-                     .local = s.local,
-                     .remote = s.remote,
-                     .local_port = s.local_port,
-                     .remote_port = s.remote_port,
-                     .uid = s.uid,
-                     .net_namespace = s.net_namespace,
-                     .cookie = s.cookie};
+        Connection c{s};
         bool inbound = row ? found_.is_inbound(*row) : found_.is_service(s.net_namespace, s.protocol, s.local_port);
         c.direction = s.state == TcpState::Listen ? Direction::Listening
                       : inbound                   ? Direction::Inbound
                                                   : Direction::Outbound;
-        if (s.tcp) {
-            c.bytes_sent = s.tcp->bytes_sent;
-            c.bytes_received = s.tcp->bytes_received;
-            c.packets_sent = s.tcp->packets_sent;
-            c.packets_received = s.tcp->packets_received;
-            c.retransmits = s.tcp->retransmits;
-            c.rtt_us = s.tcp->rtt_us;
-            c.rtt_variation_us = s.tcp->rtt_variation_us;
-        } else if (row && s.protocol == IPPROTO_UDP) {
-            c.bytes_sent = row->bytes_sent;
-            c.bytes_received = row->bytes_received;
-            c.packets_sent = row->packets_sent;
-            c.packets_received = row->packets_received;
-        }
+        if (s.tcp)
+            c.moved = *s.tcp;
+        else if (row && s.protocol == IPPROTO_UDP)
+            c.moved = traffic_of(*row);
         if (row && row->life & (CONNECTION_INBOUND | CONNECTION_OUTBOUND))
             c.age = static_cast<double>(now - static_cast<int64_t>(row->since)) / 1e9;
         if (row && row->tgid)

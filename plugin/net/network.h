@@ -3,10 +3,12 @@
 #include <map>
 #include <optional>
 #include "bpf/records.h"
-#include "net/sock_diag.h"
+#include "net/connection.h"
 #include "net/viewer.h"
 #include "netdata/functions.h"
 #include "who/processes.h"
+
+Needs network_needs();
 
 class Network : public Collector {
 public:
@@ -22,15 +24,15 @@ public:
 
     // The kernel's list of sockets can be long: it is read in pieces, and nothing waits for it. It is read when the
     // Function is called, and now and then for what the kernel has sent of what programs gave it long ago.
-    void refresh_if_time(int64_t now);  // begins the latter, at most every 5 s
+    void print(Writer& out, const Tick& tick) override;  // begins the latter, at most every 5 s, if somebody draws it
 
     // For somebody who watches. Connections of one process with one service of a host are one here.
-    void track();
-    std::vector<struct Connection> moved();  // those that moved something, and how much, since the last call
+    void track() { is_tracked_ = true; }
+    std::vector<Connection> moved();  // those that moved something, and how much, since the last call
 
-    std::optional<NetViewer>& viewer() { return viewer_; }
+    const std::shared_ptr<NetViewer>& viewer() { return viewer_; }  // its charts are drawn after those of applications
 
-    Needs needs() const override;
+    Needs needs() const override { return network_needs(); }
     void fold(const Tick& tick) override { connections_.fold(tick.now, tick.everything); }
     int64_t due() const override { return reading_for_ == Nothing ? never : 0; }
     void work(Writer& out) override;
@@ -42,10 +44,11 @@ private:
     RowsByEnds rows_by_ends() const;                                 // empty where the rows are found by cookie
     uint32_t row_of(const Socket& s, const RowsByEnds& rows) const;  // Connections::no_row if it has none
     void remember_process(const connection& c);
+    void add_up(const connection& c, const Traffic& n);
     void list();
     void refresh(const Socket& s);
-    void describe(struct Connection& c) const;
-    std::vector<struct Connection> live_connections(int64_t now) const;
+    void describe(Connection& c) const;
+    std::vector<Connection> live_connections(int64_t now) const;
 
     const Config& config_;
     Collectors& all_;
@@ -55,7 +58,7 @@ private:
     FoundSockets found_;
     const ServiceNames services_;
     Connections connections_;
-    std::optional<NetViewer> viewer_;
+    std::shared_ptr<NetViewer> viewer_;
     Functions* functions_ = nullptr;
     enum { Nothing, Refresh, Listing } reading_for_ = Nothing;
     int64_t refreshed_ = 0;                          // when, ns of CLOCK_MONOTONIC
@@ -63,31 +66,6 @@ private:
     std::map<uint64_t, uint32_t> processes_in_;      // who last moved something there, by network namespace
     std::pair<uint64_t, uint32_t*> last_process_{};  // the one that was last needed
     std::unordered_map<uint64_t, Socket> listed_;    // by cookie: one may be told twice
-    struct Moved {
-        uint64_t bytes_sent = 0, bytes_received = 0;
-        uint32_t tgid = 0;
-        bool inbound = false;
-    };
-    std::unordered_map<SocketKey, Moved> moved_;  // while they are tracked
+    std::unordered_map<SocketKey, Connection> moved_;
+    bool is_tracked_ = false;
 };
-
-// The network's charts. They are drawn after those of applications, but the connections are folded before.
-class NetworkCharts : public Collector {
-public:
-    explicit NetworkCharts(Network& network) : network_(network), viewer_(*network.viewer()) {}
-
-    void print(Writer& out, const Tick& tick) override {
-        viewer_.update(out, tick.elapsed, tick.now);
-        network_.refresh_if_time(tick.now);
-    }
-    int fd() const override { return viewer_.names_fd(); }
-    Then readable(Writer&, uint32_t) override { return viewer_.hear_names(), Then::GoOn; }
-    std::optional<size_t> group() const override { return Network::counts_for; }
-    void retire(Writer& out) override { viewer_.retire(out); }
-
-private:
-    Network& network_;
-    NetViewer& viewer_;
-};
-
-Needs network_needs();

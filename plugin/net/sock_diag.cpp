@@ -1,7 +1,6 @@
 #include "net/sock_diag.h"
 #include <dirent.h>
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
@@ -67,23 +66,17 @@ uint64_t bytes_sent(const tcp_info& info, TcpState state, uint64_t not_acknowled
 }
 
 TcpCounts counts_of(const tcp_info& info, TcpState state, uint64_t not_acknowledged) {
-    return {
-        .bytes_sent = bytes_sent(info, state, not_acknowledged),
-        .bytes_received = less(info.tcpi_bytes_received, has_received_fin(state)),
-        .packets_sent = info.tcpi_segs_out,
-        .packets_received = info.tcpi_segs_in,
-        .retransmits = info.tcpi_total_retrans,
-        .rtt_us = info.tcpi_rtt,
-        .rtt_variation_us = info.tcpi_rttvar,
-    };
+    return {{.bytes_sent = bytes_sent(info, state, not_acknowledged),
+             .bytes_received = less(info.tcpi_bytes_received, has_received_fin(state)),
+             .packets_sent = info.tcpi_segs_out,
+             .packets_received = info.tcpi_segs_in,
+             .retransmits = info.tcpi_total_retrans},
+            info.tcpi_rtt,
+            info.tcpi_rttvar};
 }
 
 Address address_of(uint8_t family, const __be32 (&words)[4]) {
-    if (family == AF_INET) return Address::v4(words[0]);
-    Address address;
-    static_assert(sizeof words == sizeof address.bytes);
-    std::memcpy(address.bytes.data(), words, sizeof words);
-    return address;
+    return family == AF_INET ? Address::v4(words[0]) : ::address_of(words);
 }
 
 // An IPv6 socket may speak IPv4 by mapped addresses; then the end that is open is one of IPv4 too.
@@ -98,20 +91,17 @@ std::optional<Socket> parse_socket(const nlmsghdr* header, uint8_t protocol, uin
     if (mnl_nlmsg_get_payload_len(header) < sizeof(inet_diag_msg)) return {};
     auto about = copy_of<inet_diag_msg>(mnl_nlmsg_get_payload(header), sizeof(inet_diag_msg));
     if (about.idiag_family != AF_INET && about.idiag_family != AF_INET6) return {};
-    Socket socket{
-        .protocol = protocol,
-        .family = about.idiag_family,
-        .state = static_cast<TcpState>(about.idiag_state),
-        .local = address_of(about.idiag_family, about.id.idiag_src),
-        .remote = address_of(about.idiag_family, about.id.idiag_dst),
-        .local_port = ntohs(about.id.idiag_sport),
-        .remote_port = ntohs(about.id.idiag_dport),
-        .uid = about.idiag_uid,
-        .inode = about.idiag_inode,
-        .cookie = uint64_t{about.id.idiag_cookie[1]} << 32 | about.id.idiag_cookie[0],
-        .net_namespace = net_namespace,
-        .tcp = {},
-    };
+    Socket socket{{.net_namespace = net_namespace,
+                   .local = address_of(about.idiag_family, about.id.idiag_src),
+                   .remote = address_of(about.idiag_family, about.id.idiag_dst),
+                   .local_port = ntohs(about.id.idiag_sport),
+                   .remote_port = ntohs(about.id.idiag_dport),
+                   .protocol = protocol},
+                  about.idiag_family,
+                  static_cast<TcpState>(about.idiag_state),
+                  about.idiag_uid,
+                  about.idiag_inode,
+                  uint64_t{about.id.idiag_cookie[1]} << 32 | about.id.idiag_cookie[0]};
     settle_family(socket);
     if (protocol != IPPROTO_TCP || socket.state == TcpState::Listen) return socket;
 
@@ -143,6 +133,13 @@ uint64_t inode_of(const std::string& path) {
 
 }  // namespace
 
+Address address_of(const uint32_t (&words)[4]) {
+    Address address;
+    static_assert(sizeof words == sizeof address.bytes);
+    std::memcpy(address.bytes.data(), words, sizeof words);
+    return address;
+}
+
 SocketAnswer parse_sockets(std::span<const std::byte> packet, uint32_t sequence, uint8_t protocol,
                            uint64_t net_namespace, const EachSocket& each) {
     SocketAnswer answer;
@@ -161,15 +158,7 @@ SocketAnswer parse_sockets(std::span<const std::byte> packet, uint32_t sequence,
     return answer;
 }
 
-void SockDiag::CloseSocket::operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
-
-SockDiag::SockDiag(std::string proc) : proc_(std::move(proc)) {}
-SockDiag::~SockDiag() = default;
-
-void SockDiag::begin(SocketStates states, Namespaces namespaces) {
-    uint64_t own = begin_with_own(states);
-    if (namespaces == Namespaces::All) enter(other_namespaces(own));
-}
+void SockDiag::begin(SocketStates states) { enter(other_namespaces(begin_with_own(states))); }
 
 void SockDiag::begin(SocketStates states, const std::map<uint64_t, uint32_t>& processes) {
     uint64_t own = begin_with_own(states);
@@ -185,7 +174,6 @@ uint64_t SockDiag::begin_with_own(SocketStates states) {
     question_ = 0;
     asked_ = false;
     repeated_ = 0;
-    complete_ = true;
     packet_.resize(longest_packet);
     uint64_t own = inode_of("/proc/self/ns/net");
     if (int code = open_channel(own)) left_out(fmt::format("list the sockets: {}: {}", std::strerror(code), needed));
@@ -245,8 +233,6 @@ void SockDiag::ended(int error) {
                              name_of(questions[question_].protocol), needed));
     else if (error)
         left_out(fmt::format("list the {} sockets: {}", name_of(questions[question_].protocol), std::strerror(error)));
-    else if (interrupted_)
-        complete_ = false;
     repeated_ = 0;
     if (++question_ == std::size(questions)) leave_namespace();
 }
@@ -305,15 +291,12 @@ void SockDiag::enter(const std::vector<Namespace>& namespaces) {
         refused.insert(e.code().value());
     }
     for (int code : refused)
-        if (code == ENOENT || code == ESRCH)
-            complete_ = false;  // the process that we knew it by has just ended
-        else
+        if (code != ENOENT && code != ESRCH)  // then the process that we knew it by has just ended
             left_out(fmt::format("enter other network namespaces: {}: sockets there are left out{}",
                                  std::strerror(code), code == EPERM ? "; it takes CAP_SYS_ADMIN" : ""));
 }
 
 // Said once: the next walk will be no better.
 void SockDiag::left_out(const std::string& complaint) {
-    complete_ = false;
     if (said_.insert(complaint).second) log_line(Severity::Warning, complaint);
 }

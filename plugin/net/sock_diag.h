@@ -1,5 +1,6 @@
 // The kernel's own list of TCP and UDP sockets (NETLINK_SOCK_DIAG), of this network namespace or of all.
 #pragma once
+#include <libmnl/libmnl.h>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,8 +12,7 @@
 #include <string>
 #include <vector>
 #include "base/address.h"
-
-struct mnl_socket;
+#include "base/owner.h"
 
 // The kernel's numbers. A UDP socket is Established if it is connected, else Close.
 enum class TcpState : uint8_t {
@@ -30,23 +30,40 @@ enum class TcpState : uint8_t {
     NewSynReceived,
 };
 
-struct TcpCounts {
-    uint64_t bytes_sent, bytes_received;  // payload, each byte once: no SYN, no FIN, no retransmission
-    uint32_t packets_sent, packets_received, retransmits;
-    uint32_t rtt_us, rtt_variation_us;
+struct Traffic {
+    uint64_t bytes_sent = 0, bytes_received = 0;  // payload, each byte once: no SYN, no FIN, no retransmission
+    uint32_t packets_sent = 0, packets_received = 0;
+    uint32_t retransmits = 0;
+};
+struct TcpCounts : Traffic {
+    uint32_t rtt_us = 0, rtt_variation_us = 0;
 };
 
-struct Socket {
-    uint8_t protocol;  // IPPROTO_TCP, IPPROTO_UDP
-    uint8_t family;    // of its addresses: AF_INET too for an IPv6 socket that speaks IPv4
-    TcpState state;
+// One socket's place in the world; local ends tell connections to one service apart.
+struct SocketKey {
+    uint64_t net_namespace = 0;  // its inode
     Address local, remote;
-    uint16_t local_port, remote_port;
-    uint32_t uid, inode;  // 0 where no process has it any more
-    uint64_t cookie;
-    uint64_t net_namespace;        // its inode
-    std::optional<TcpCounts> tcp;  // not of those that listen or have ended (time wait)
+    uint16_t local_port = 0, remote_port = 0;
+    uint8_t protocol = 0;  // IPPROTO_TCP, IPPROTO_UDP
+    bool operator==(const SocketKey&) const = default;
 };
+template <>
+struct std::hash<SocketKey> {
+    size_t operator()(const SocketKey& key) const {
+        return std::hash<Address>()(key.remote) ^ (std::hash<Address>()(key.local) << 1) ^ key.net_namespace ^
+               (size_t{key.local_port} << 32 | size_t{key.remote_port} << 48) ^ key.protocol;
+    }
+};
+
+struct Socket : SocketKey {
+    uint8_t family = 0;  // of its addresses: AF_INET too for an IPv6 socket that speaks IPv4
+    TcpState state = TcpState::Established;
+    uint32_t uid = 0, inode = 0;     // 0 where no process has it any more
+    uint64_t cookie = 0;             // 0: unknown
+    std::optional<TcpCounts> tcp{};  // not of those that listen or have ended (time wait)
+};
+
+Address address_of(const uint32_t (&words)[4]);  // in network order
 
 using EachSocket = std::function<void(const Socket&)>;
 
@@ -57,7 +74,6 @@ struct SocketStates {
 constexpr uint32_t bit(TcpState state) { return 1U << static_cast<unsigned>(state); }
 constexpr SocketStates every_socket{.tcp = (bit(TcpState::NewSynReceived) << 1) - 2,
                                     .udp = bit(TcpState::Established) | bit(TcpState::Close)};
-constexpr SocketStates servers{.tcp = bit(TcpState::Listen), .udp = bit(TcpState::Close)};
 
 // What one packet of the kernel's says. Malformed messages are passed over.
 struct SocketAnswer {
@@ -70,29 +86,20 @@ SocketAnswer parse_sockets(std::span<const std::byte> packet, uint32_t sequence,
 
 class SockDiag {
 public:
-    explicit SockDiag(std::string proc = "/proc");
-    ~SockDiag();
-    SockDiag(const SockDiag&) = delete;
-    SockDiag& operator=(const SockDiag&) = delete;
-
-    enum class Namespaces { Own, All };  // all: those that have a process
+    explicit SockDiag(std::string proc = "/proc") : proc_(std::move(proc)) {}
 
     // A walk over the list goes in pieces, of a hundred sockets or so, so that other work can go on between them. The
     // kernel's list changes meanwhile: a socket may be told twice (its cookie is the same), and that one is not told
     // does not mean that it is gone. A piece takes 0.1 ms; a namespace with few sockets where others have many, more: the
     // kernel passes over all of theirs at once, 100,000 in 13 ms.
-    void begin(SocketStates states, Namespaces namespaces);  // a walk that is under way is dropped
+    void begin(SocketStates states);  // in all namespaces that have a process; a walk that is under way is dropped
     // The same of our own and these namespaces (by inode), each known by a process in it: looks at no other process.
     void begin(SocketStates states, const std::map<uint64_t, uint32_t>& processes);
-    bool next(const EachSocket& each);           // one piece; false: there is no more
-    bool complete() const { return complete_; }  // the walk so far: nothing had to be left out
+    bool next(const EachSocket& each);  // one piece; false: there is no more
 
 private:
-    struct CloseSocket {
-        void operator()(mnl_socket* socket) const;
-    };
     struct Channel {  // a socket of netlink's belongs to the namespace in which it was made, and keeps that alive
-        std::unique_ptr<mnl_socket, CloseSocket> socket;
+        std::unique_ptr<mnl_socket, Destroy<mnl_socket_close>> socket;
         uint64_t net_namespace;
     };
     struct Namespace {
@@ -114,7 +121,7 @@ private:
     SocketStates states_{};
     std::vector<Channel> channels_;  // the last is read
     size_t question_ = 0;            // of those that are put to each
-    bool asked_ = false, interrupted_ = false, complete_ = true;
+    bool asked_ = false, interrupted_ = false;
     int repeated_ = 0;
     uint32_t sequence_ = 0;
     std::vector<std::byte> packet_;

@@ -2,11 +2,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
-#include <charconv>
 #include <cstring>
 #include <memory>
-#include <optional>
-#include <string_view>
+#include "base/words.h"
 
 namespace {
 
@@ -19,11 +17,7 @@ Folder open_folder(int at, const char* path) {
     return {dir, closedir};
 }
 
-std::optional<uint32_t> number(std::string_view text) {
-    uint32_t value = 0;
-    auto [end, error] = std::from_chars(text.begin(), text.end(), value);
-    return error == std::errc() && end == text.end() ? std::optional(value) : std::nullopt;
-}
+std::optional<uint32_t> number(std::string_view text) { return parse_number<uint32_t>(text, 0, UINT32_MAX); }
 
 // "socket:[1234]"
 std::optional<uint32_t> socket_inode(std::string_view link) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 #include <utility>
+#include "base/clock.h"
 
 enum ViewerSum { BytesSent, BytesReceived, PacketsSent, PacketsReceived, Retransmits };
 struct ViewerDimension {
@@ -21,7 +22,6 @@ struct ViewerChart {
 
 namespace {
 
-constexpr int64_t second = 1'000'000'000;
 constexpr size_t most_names = 4096;
 constexpr size_t most_hidden_lines = 20'000;        // destinations that have been shown, above which they are forgotten
 constexpr int64_t patience_for_names = 3 * second;  // with `hostnames`, none is shown before its name is known
@@ -43,8 +43,8 @@ bool is_nowhere(const Address& address) { return address == Address{} || address
 
 }  // namespace
 
-NetViewer::NetViewer(const Config& config, int update_every, size_t rows, const FoundSockets& found,
-                     const ServiceNames& services, std::vector<std::string>& complaints)
+NetViewer::NetViewer(const Config& config, size_t rows, const FoundSockets& found, const ServiceNames& services,
+                     std::vector<std::string>& complaints)
     : obsolete_after_(config.obsolete_after * second),
       found_(found),
       services_(services),
@@ -62,7 +62,7 @@ NetViewer::NetViewer(const Config& config, int update_every, size_t rows, const 
                               .type = "stacked",
                               .priority = row.priority,
                               .module = "socket",
-                              .update_every = update_every};
+                              .update_every = config.update_every};
         directions_[row.inbound].charts.push_back({row, chart, chart.begin()});
     }
     directions_[false].other.name = "other:ALL:other";
@@ -100,16 +100,16 @@ NetViewer::Line* NetViewer::find_line(const connection& c) {
     Direction& direction = directions_[key.inbound];
     std::string name = text_of(key, nullptr);
     if (auto known = lines_.find(name); known != lines_.end()) {
-        Line& line = *known->second;
+        Line& line = known->second;
         if (line.refused) return &unwanted_;
         return line.shown || !direction.series.is_full() ? &line : &direction.other;
     }
     if (direction.series.is_full()) return &direction.other;
-    auto line = std::make_unique<Line>();
-    line->name = name;
-    line->key = key;
-    line->began = now_;
-    return (lines_[name] = std::move(line)).get();
+    Line& line = lines_[name];
+    line.name = name;
+    line.key = key;
+    line.began = now_;
+    return &line;
 }
 
 NetViewer::Line* NetViewer::line_of(uint32_t row, const connection& c) {
@@ -149,7 +149,7 @@ void NetViewer::publish(Line& line) {
     direction.changed = true;
 }
 
-void NetViewer::retire(Writer& out, Line& line) {
+void NetViewer::take_away(Writer& out, Line& line) {
     Direction& direction = direction_of(line);
     for (const Chart& chart : direction.charts) {
         chart.definition.define(out);
@@ -159,13 +159,13 @@ void NetViewer::retire(Writer& out, Line& line) {
     direction.series.retire(line);
 }
 
-void NetViewer::retire(Writer& out) const {
+void NetViewer::retire(Writer& out) {
     for (const Direction& direction : directions_)
         for (const Chart& chart : direction.charts) chart.definition.obsolete(out);
 }
 
 // Its name may come at any time, and may be one that is not to be shown.
-void NetViewer::hear_name(Writer& out, Line& line) {
+void NetViewer::take_name(Writer& out, Line& line) {
     if (line.named || line.key.inbound || is_nowhere(line.key.remote)) return;
     const std::string* host = names_->name(line.key.remote);
     if (host) {
@@ -173,7 +173,7 @@ void NetViewer::hear_name(Writer& out, Line& line) {
             directions_[false].changed |= line.shown;
         } else {
             line.refused = true;
-            if (line.shown) retire(out, line);
+            if (line.shown) take_away(out, line);
         }
         line.named = true;
     }
@@ -195,20 +195,20 @@ void NetViewer::define(Writer& out, const Direction& direction) const {
     }
 }
 
-void NetViewer::update(Writer& out, int64_t elapsed, int64_t now) {
-    now_ = now;
+void NetViewer::print(Writer& out, const Tick& tick) {
+    now_ = tick.now;
     for (auto at = lines_.begin(); at != lines_.end();) {
-        Line& line = *at->second;
-        if (names_ && (line.shown || line.rows)) hear_name(out, line);
+        Line& line = at->second;
+        if (names_ && (line.shown || line.rows)) take_name(out, line);
         bool is_known = !line.fresh && line.sent == line.totals;
-        if (line.shown && !line.rows && is_known && now - line.active_at > obsolete_after_) retire(out, line);
+        if (line.shown && !line.rows && is_known && now_ - line.active_at > obsolete_after_) take_away(out, line);
         bool forgotten = !line.shown && !line.rows && lines_.size() > most_hidden_lines;
         at = forgotten ? lines_.erase(at) : std::next(at);
     }
     for (Direction& direction : directions_) {
         if (std::exchange(direction.changed, false)) define(out, direction);
         for (const Chart& chart : direction.charts) {
-            ChartUpdate update(out, chart.begin, elapsed);
+            ChartUpdate update(out, chart.begin, tick.elapsed);
             for (const Line* line : direction.shown)
                 for (const ViewerDimension& d : chart.row.dimensions)
                     update.set(line->id, d.end, static_cast<int64_t>(line->next()[d.sum]));

@@ -10,28 +10,26 @@
 #include "net/found_sockets.h"
 #include "net/host_names.h"
 #include "netdata/chart.h"
+#include "netdata/collector.h"
 #include "netdata/series.h"
 
 struct ViewerChart;  // a row of the table in viewer.cpp
 
-class NetViewer {
+class NetViewer : public Collector {
 public:
     // What is wrong with a word of the lists goes to `complaints`. Throws if host names are asked for and cannot be.
-    NetViewer(const Config& config, int update_every, size_t rows, const FoundSockets& found,
-              const ServiceNames& services, std::vector<std::string>& complaints);
+    NetViewer(const Config& config, size_t rows, const FoundSockets& found, const ServiceNames& services,
+              std::vector<std::string>& complaints);
 
-    // What Connections tells.
+    // See Connections::Listener.
     void moved(uint32_t row, const connection& c, const Traffic& n);
     void freed(uint32_t row);
 
-    // Prints what is new, then the values. elapsed: microseconds since the last update, 0 for the first; now: ns of
-    // CLOCK_MONOTONIC.
-    void update(Writer& out, int64_t elapsed, int64_t now);
-
-    void retire(Writer& out) const;  // takes its charts away
-
-    int names_fd() const { return names_ ? names_->fd() : -1; }  // readable: time for hear_names()
-    void hear_names() { names_->process(); }
+    void print(Writer& out, const Tick& tick) override;
+    int fd() const override { return names_ ? names_->fd() : -1; }
+    Then readable(Writer&, uint32_t) override { return names_->process(), Then::GoOn; }
+    std::optional<size_t> group() const override { return socket_group; }
+    void retire(Writer& out) override;
 
 private:
     struct Key {  // of a destination, or of a service
@@ -64,9 +62,9 @@ private:
     bool is_wanted(const Key& key, const connection& c) const;
     std::string text_of(const Key& key, const std::string* host) const;
     Direction& direction_of(const Line& line) { return directions_[line.key.inbound]; }
-    void hear_name(Writer& out, Line& line);
+    void take_name(Writer& out, Line& line);
     void publish(Line& line);
-    void retire(Writer& out, Line& line);
+    void take_away(Writer& out, Line& line);
     void define(Writer& out, const Direction& direction) const;
     void define_line(Writer& out, const Chart& chart, const Line& line, bool obsolete) const;
 
@@ -74,10 +72,10 @@ private:
     const FoundSockets& found_;
     const ServiceNames& services_;
     NetFilter filter_;
-    std::unique_ptr<HostNames> names_;                              // null: addresses are shown
-    std::unordered_map<std::string, std::unique_ptr<Line>> lines_;  // by name: ports of one name are one
-    Direction directions_[2];                                       // outbound, inbound
-    std::vector<Line*> line_of_row_;                                // null: not looked up yet; &unwanted_: in no chart
+    std::unique_ptr<HostNames> names_;             // null: addresses are shown
+    std::unordered_map<std::string, Line> lines_;  // by name: ports of one name are one
+    Direction directions_[2];                      // outbound, inbound
+    std::vector<Line*> line_of_row_;               // null: not looked up yet; &unwanted_: in no chart
     Line unwanted_;
     int64_t now_ = 1;
 };

@@ -1,37 +1,30 @@
 #include "netdata/agent.h"
 #include <fmt/format.h>
 #include <cstdio>
-#include <cstdlib>
 #include <sstream>
 #include <tuple>
+#include "base/words.h"
 
-namespace {
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
+Agent::Agent() : Agent(environment("NETDATA_VERSION")) {
+    self_charts = environment("NETDATA_INTERNALS_MONITORING") != "NO";
 }
 
-}  // namespace
-
-Agent::Agent() : Agent(environment("NETDATA_VERSION"), environment("NETDATA_INTERNALS_MONITORING") != "NO") {}
-
-Agent::Agent(const std::string& version, bool self_charts) : self_charts_(self_charts) {
+Agent::Agent(const std::string& version) {
     int major = 0, minor = 0;
     bool known = std::sscanf(version.c_str(), "%*[v]%d.%d", &major, &minor) == 2 ||
                  std::sscanf(version.c_str(), "%d.%d", &major, &minor) == 2;
     auto since = [&](int wanted_major, int wanted_minor) {
         return known && std::tie(major, minor) >= std::tie(wanted_major, wanted_minor);
     };
-    labels_ = version.empty() || since(1, 32);
-    functions_ = since(1, 37);
-    function_tags_ = since(2, 0);
+    labels = version.empty() || since(1, 32);
+    functions = since(1, 37);
+    function_tags = since(2, 0);
 }
 
 std::string Agent::function_line(const std::string& name, const std::string& help) const {
     constexpr int timeout = 10;  // seconds
     // Where to list it, who may call it (what processes do is not for everybody), how high, which form of the calls.
-    const char* more = function_tags_ ? " \"top\" \"members\" 100 3" : "";
+    const char* more = function_tags ? " \"top\" \"members\" 100 3" : "";
     return fmt::format("FUNCTION GLOBAL \"{}\" {} \"{}\"{}\n", name, timeout, help, more);
 }
 

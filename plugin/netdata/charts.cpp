@@ -21,7 +21,9 @@ ChartDefinition definition_of(const Group& group, const Chart& chart, ChartNames
             .module = group.module};
 }
 
-Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, const CounterSet& by_syscalls) {
+Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, const CounterSet& by_syscalls,
+               const Counters& totals)
+    : totals_(totals) {
     for (const Group& group : groups)
         for (const Chart& chart : group.charts) {
             ShownChart shown{.definition = definition_of(group, chart, names)};
@@ -41,7 +43,7 @@ Charts::Charts(const CounterSet& counted, ChartNames names, int update_every, co
         }
 }
 
-void Charts::define(Writer& out) const {
+void Charts::begin(Writer& out) {
     for (const ShownChart& chart : shown_) {
         chart.definition.define(out);
         for (const ShownDimension& d : chart.dimensions)
@@ -50,7 +52,7 @@ void Charts::define(Writer& out) const {
     }
 }
 
-void Charts::retire(Writer& out, const CounterSet& counted) {
+void Charts::replanned(Writer& out, const CounterSet& counted) {
     std::erase_if(shown_, [&](const ShownChart& chart) {
         for (const ShownDimension& d : chart.dimensions)
             if (counted[static_cast<size_t>(d.counter)]) return false;
@@ -59,15 +61,15 @@ void Charts::retire(Writer& out, const CounterSet& counted) {
     });
 }
 
-void Charts::update(Writer& out, const Counters& totals, int64_t elapsed) {
+void Charts::print(Writer& out, const Tick& tick) {
     for (ShownChart& chart : shown_) {
-        ChartUpdate update(out, chart.begin, elapsed);
+        ChartUpdate update(out, chart.begin, tick.elapsed);
         for (ShownDimension& d : chart.dimensions) {
-            auto value = static_cast<int64_t>(totals[d.counter]);
+            auto value = static_cast<int64_t>(totals_[d.counter]);
             if (d.minus >= 0) {
                 // A level counts from the start of the plugin. It falls below zero when something ends that was there
                 // before; then that is where it counts from.
-                value -= static_cast<int64_t>(totals[d.minus]);
+                value -= static_cast<int64_t>(totals_[d.minus]);
                 d.least = std::min(d.least, value);
                 value -= d.least;
             }

@@ -41,12 +41,13 @@ Collector* Collectors::find(int fd) const {
     return nullptr;
 }
 
-void Collectors::leave_out(size_t group, Programs& programs, Writer& out) {
+void Collectors::leave_out(size_t group, Programs& programs, const Config& config, Writer& out) {
     fold({.now = clock_ns(CLOCK_MONOTONIC), .everything = true});
     for (const auto& c : all_)
         if (c->group() == group) c->retire(out);
     std::erase_if(all_, [group](const auto& c) { return c->group() == group; });  // before the memory that it reads
     programs.leave_out(group, "left out because of the limits in ebpf.conf");
-    for (const auto& c : all_) c->replanned(out);
+    const CounterSet counted = programs.plan().counted(config);
+    for (const auto& c : all_) c->replanned(out, counted);
     malloc_trim(0);
 }

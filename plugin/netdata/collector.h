@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <vector>
+#include "base/groups.h"
 #include "guard/needs.h"
 #include "netdata/writer.h"
 
@@ -46,8 +47,9 @@ public:
     virtual int64_t due() const { return never; }       // when work() is wanted, ns of CLOCK_MONOTONIC
     virtual void work(Writer&) {}                       // a piece of what need not wait for an update; must be short
     virtual std::optional<size_t> group() const { return {}; }  // it counts for that group alone, in a table of its own
-    virtual void retire(Writer&) {}     // that group is left out: its charts go for good, and so does it
-    virtual void replanned(Writer&) {}  // another group is left out: the charts of its counters go
+    virtual void retire(Writer&) {}  // that group is left out: its charts go for good, and so does it
+    // Another group is left out: the charts of what is no longer counted go.
+    virtual void replanned(Writer&, const CounterSet& /*counted*/) {}
 };
 
 // In the order in which they fold and print. Shared, since one that is left out is still known to others.
@@ -68,7 +70,7 @@ public:
     int64_t work(Writer& out) const;  // what is due; answers when something is again
 
     // Detaches the group's programs and takes away the charts of its counters, and its collectors.
-    void leave_out(size_t group, Programs& programs, Writer& out);
+    void leave_out(size_t group, Programs& programs, const Config& config, Writer& out);
 
 private:
     std::vector<std::shared_ptr<Collector>> all_;

@@ -20,16 +20,18 @@ Functions::Offered* Functions::find(const std::string& name) {
 }
 
 void Functions::withdraw(Writer& out, const std::string& name, const std::string& why) {
-    if (Offered* offered = find(name)) reply_to_all(out, *offered, 503, function_error(503, why));
+    answer(out, name, function_error(503, why), 503);
     std::erase_if(offered_, [&](const Offered& o) { return o.name == name; });
 }
 
-void Functions::answer(Writer& out, const std::string& name, const std::string& body) {
-    if (Offered* offered = find(name)) reply_to_all(out, *offered, 200, body);
+void Functions::answer(Writer& out, const std::string& name, const std::string& body, int status) {
+    Offered* offered = find(name);
+    if (!offered) return;
+    for (const std::string& transaction : std::exchange(offered->waiting, {})) reply(out, transaction, status, body);
 }
 
 void Functions::begin(Writer& out) {
-    if (!agent_.functions()) return;
+    if (!agent_.functions) return;
     for (const Offered& offered : offered_) out << agent_.function_line(offered.name, offered.function.help);
 }
 
@@ -59,7 +61,8 @@ void Functions::obey(Writer& out, std::string line) {
     Offered* offered = find(call->name);
     if (!offered)
         return reply(out, call->transaction, 404, function_error(404, "ebpf.plugin has no function " + call->name));
-    if (call->info) return reply(out, call->transaction, 200, offered->function.info());
+    if (call->info)
+        return reply(out, call->transaction, 200, text_of(table_head(offered->function.help, update_every_)));
     offered->waiting.push_back(call->transaction);
     offered->function.ask();
 }
@@ -68,8 +71,4 @@ void Functions::reply(Writer& out, const std::string& transaction, int status, c
     out << fmt::format("FUNCTION_RESULT_BEGIN {} {} application/json {}\n", transaction, status,
                        time(nullptr) + update_every_);
     out << body << "\nFUNCTION_RESULT_END\n";
-}
-
-void Functions::reply_to_all(Writer& out, Offered& offered, int status, const std::string& body) const {
-    for (const std::string& transaction : std::exchange(offered.waiting, {})) reply(out, transaction, status, body);
 }

@@ -9,7 +9,6 @@
 
 struct Function {
     std::string help;
-    std::function<std::string()> info;  // the answer to a caller who asks what it is
     std::function<void()> ask;  // somebody has called; Functions::answer() is to follow, which need not be at once
 };
 
@@ -19,7 +18,8 @@ public:
 
     void offer(const std::string& name, Function function);
     void withdraw(Writer& out, const std::string& name, const std::string& why);  // whoever waits is told why
-    void answer(Writer& out, const std::string& name, const std::string& body);   // the same to all who wait
+    void answer(Writer& out, const std::string& name, const std::string& body,
+                int status = 200);  // the same to all who wait
 
     void begin(Writer& out) override;
     int fd() const override { return is_called_ ? STDIN_FILENO : -1; }
@@ -35,7 +35,6 @@ private:
     Offered* find(const std::string& name);
     void obey(Writer& out, std::string line);
     void reply(Writer& out, const std::string& transaction, int status, const std::string& body) const;
-    void reply_to_all(Writer& out, Offered& offered, int status, const std::string& body) const;
 
     const Agent agent_;
     const int update_every_;

@@ -1,11 +1,17 @@
-// The charts about the plugin itself: what it attached, what it missed, what it costs.
+// What the plugin itself costs: the charts about it - what it attached, what it missed, what it takes - and its limits.
 #pragma once
 #include <initializer_list>
 #include <span>
 #include "bpf/own_cost.h"
 #include "netdata/chart.h"
+#include "netdata/collector.h"
 
-struct SelfFacts;
+struct SelfFacts {
+    const Programs& programs;
+    const CostMeter& meter;
+    int attached[ways]{};             // by way
+    uint64_t duration = 0, late = 0;  // of the last update, microseconds
+};
 struct SelfDimension {
     const char* id;
     const char* meaning;  // as charts/README.md says it
@@ -19,30 +25,36 @@ struct SelfChart {
     bool (*condition)(const Config& config) = nullptr;
 };
 std::span<const SelfChart> self_charts();
+void define_self_charts(Writer& out, const Config& config);
 
-class SelfCharts {
+class SelfCharts : public Collector {
 public:
-    SelfCharts(const Programs& programs, const CostMeter& meter, const Config& config);
+    // Folds after the slots. Without charts it keeps the limits, and adds up the totals, all the same.
+    SelfCharts(const Running& running, const Slots& slots, bool has_charts);
 
-    static void define(Writer& out, const Config& config, int update_every);
-    void update(Writer& out, int64_t elapsed);
-
-    void ticked(int64_t duration, int64_t late) {
-        duration_ = duration, late_ = late;
-    }  // microseconds, the last update
-
-    // Calls that the kernel made while it skipped our programs, to be added to the totals of the system: a program that
-    // is preempted is not run for other tasks on its CPU.
+    // Calls that the kernel made while it skipped our programs: a program that is preempted is not run for other tasks on its
+    // CPU. They are in the totals of the system.
     const Counters& missed_calls() const { return missed_calls_; }
+    const Counters& totals() const { return totals_; }
 
-    void measured();   // the meter has
-    void replanned();  // the programs are others now
+    Needs needs() const override { return meter_.needs(); }
+    void begin(Writer& out) override;
+    void fold(const Tick& tick) override;
+    void print(Writer& out, const Tick& tick) override;
+    int64_t due() const override { return measured_ ? 0 : never; }
+    void work(Writer& out) override;  // leaves out a group if the cost is over a limit
+    void replanned(Writer&, const CounterSet&) override { count_attached(); }
 
 private:
-    const Programs& programs_;
-    const CostMeter& meter_;
-    const Config& config_;
-    int64_t duration_ = 0, late_ = 0;
-    int attached_[ways]{};
-    Counters missed_calls_{};
+    void count_attached();
+    void add_up_missed_calls();
+
+    const Running& running_;
+    const Slots& slots_;
+    const bool has_charts_;
+    CostMeter meter_;
+    Limits limits_;
+    SelfFacts facts_;
+    Counters missed_calls_{}, totals_{};
+    bool measured_ = false;  // in this update
 };

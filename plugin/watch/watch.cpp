@@ -1,12 +1,16 @@
 #include "watch/watch.h"
 #include <fmt/chrono.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include <algorithm>
+#include <csignal>
 #include <ctime>
 #include <fstream>
 #include <utility>
+#include "base/clock.h"
 #include "base/log.h"
+#include "bpf/programs.h"
 
 namespace {
 
@@ -88,12 +92,6 @@ std::string scaled(double n, const char* gap) {
     return fmt::format("{:.{}f}{}{}", n, whole ? 0 : 1, gap, prefix);
 }
 
-double cpu_seconds() {
-    timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
-}
-
 std::string size_text(double bytes) { return scaled(bytes, " ") + "B"; }
 
 // Leaves the first of them, in order.
@@ -132,39 +130,13 @@ private:
     std::array<std::optional<size_t>, COUNTERS> column_;
 };
 
-struct AppRow {  // all by the second
-    std::string name;
-    double calls = 0, errors = 0;
-    std::vector<double> bytes;  // by column
-};
-
-AppRow app_row(const std::string& name, const std::array<double, COUNTERS>& rates, const ByteColumns& columns) {
-    AppRow row{.name = name.empty() ? "?" : harmless(name), .bytes = std::vector<double>(columns.size())};
-    for (size_t c = 0; c < COUNTERS; c++) {
-        Sort sort = meanings()[c].sort;
-        if (sort == Calls) row.calls += rates[c];
-        if (sort == Errors) row.errors += rates[c];
-        if (columns.of(c)) row.bytes[*columns.of(c)] += rates[c];
-    }
-    return row;
-}
-
-std::string text_of(const AppRow& row, bool errors_are_counted) {
-    std::optional<double> errors;
-    if (errors_are_counted) errors = row.errors;
-    std::string text = fmt::format("{:<19.19}{:>8}{:>8}", row.name, events_text(row.calls), events_text(errors));
-    for (double bytes : row.bytes) text += fmt::format("{:>10}", bytes_text(bytes));
-    return text;
-}
-
-std::string text_of(const Connection& c, const Watch::Update& update) {
+std::string text_of(const Connection& c, double received, double sent) {
     bool is_inbound = c.direction == Direction::Inbound;
     bool is_known = c.remote != Address{} && c.remote != Address::v4(0);
     std::string service = is_inbound || is_known ? harmless(c.service) : "?";
     service += c.protocol == IPPROTO_TCP ? "/TCP" : "/UDP";
     return fmt::format("{:<18.18} {:<15.15}{:>10}{:>10}  {} {}", c.process.empty() ? "?" : harmless(c.process), service,
-                       bytes_text(update.rate(*c.bytes_received)), bytes_text(update.rate(*c.bytes_sent)),
-                       is_inbound ? "from" : "to",
+                       bytes_text(received), bytes_text(sent), is_inbound ? "from" : "to",
                        is_known     ? c.remote.text()
                        : is_inbound ? "many"
                                     : "?");
@@ -175,8 +147,14 @@ std::string text_of(const Connection& c, const Watch::Update& update) {
 std::string events_text(std::optional<double> a_second) { return a_second ? scaled(*a_second, "") + "/s" : "-"; }
 std::string bytes_text(std::optional<double> a_second) { return a_second ? scaled(*a_second, " ") + "B/s" : "-"; }
 
-Watch::Watch(const Programs& programs, const Config& config)
-    : programs_(programs), config_(config), screen_(Screen::open()) {
+Watch::Watch(const Running& running, const Counters& totals, Processes* processes, std::weak_ptr<Network> network)
+    : running_(running),
+      totals_(totals),
+      processes_(processes),
+      network_(std::move(network)),
+      screen_(Screen::open()),
+      keyboard_(screen_ && isatty(STDIN_FILENO) ? STDIN_FILENO : -1) {
+    if (auto sockets = network_.lock()) sockets->track();
     if (screen_ && isatty(STDERR_FILENO))
         redirect_log([this](const std::string& line) {
             messages_.push_back(line);
@@ -190,100 +168,110 @@ Watch::~Watch() {
     for (const std::string& message : messages_) fmt::print(stderr, "{}", message);
 }
 
-void Watch::show(Writer& out, const Update& update) {
-    CounterSet counted = programs_.plan().counted(config_);
-    groups_ = group_rows(update, counted);
-    totals_before_ = update.totals;
+void Watch::print(Writer& out, const Tick& tick) {
+    CounterSet counted = running_.programs.plan().counted(running_.config);
+    seconds_ = static_cast<double>(tick.elapsed) / 1e6;
+    groups_ = group_rows(counted);
+    totals_before_ = totals_;
     sections_.clear();
-    if (update.apps) sections_.push_back(busiest_apps(update, counted));
-    if (update.connections) sections_.push_back(busiest_connections(update));
+    if (processes_) sections_.push_back(busiest_apps(counted));
+    if (auto network = network_.lock()) sections_.push_back(busiest_connections(*network));
     for (Section& section : sections_)
         if (section.rows.empty()) section.rows.emplace_back("(nothing in this time)");
-    cost_ = own_cost(update.seconds);
-    title_ = title(update.seconds);
+    cost_ = own_cost();
+    title_ = title();
     if (screen_) return draw();
-    if (update.seconds <= 0) return;
+    if (seconds_ <= 0) return;
     for (const Screen::Line& line : compose(SIZE_MAX))
         out << std::string_view(line.text).substr(0, line.text.find_last_not_of(' ') + 1) << "\n";
     out << "\n";
 }
 
-std::string Watch::title(double seconds) {
-    if (seconds <= 0) return "What programs do with the Linux kernel: counting begins";
+std::string Watch::title() const {
+    if (seconds_ <= 0) return "What programs do with the Linux kernel: counting begins";
     return fmt::format("What programs do with the Linux kernel, {:%H:%M:%S}, over {:.1f} s",
-                       fmt::localtime(std::time(nullptr)), seconds);
+                       fmt::localtime(std::time(nullptr)), seconds_);
 }
 
-std::vector<Watch::GroupRow> Watch::group_rows(const Update& update, const CounterSet& counted) const {
+std::vector<Watch::GroupRow> Watch::group_rows(const CounterSet& counted) const {
     std::vector<GroupRow> rows;
     for (const Group& group : groups)
-        if (config_.group_on[static_cast<size_t>(&group - groups)]) rows.push_back(group_row(group, update, counted));
+        if (running_.config.group_on[static_cast<size_t>(&group - groups)]) rows.push_back(group_row(group, counted));
     return rows;
 }
 
-Watch::GroupRow Watch::group_row(const Group& group, const Update& update, const CounterSet& counted) const {
+Watch::GroupRow Watch::group_row(const Group& group, const CounterSet& counted) const {
     Rates all;
     std::vector<std::pair<std::string, Rates>> actions;
     for (int n = group.first_counter; n < group.first_counter + group.counters; n++) {
         auto c = static_cast<size_t>(n);
         const Meaning& meaning = meanings()[c];
         if (!counted[c] || meaning.sort == None) continue;
-        double rate = update.rate(update.totals[c] - totals_before_[c]);
-        all.add(meaning.sort, rate);
+        double a_second = rate(totals_[c] - totals_before_[c]);
+        all.add(meaning.sort, a_second);
         auto action = std::find_if(actions.begin(), actions.end(), [&](auto& a) { return a.first == meaning.action; });
         if (action == actions.end()) action = actions.insert(action, {meaning.action, {}});
-        action->second.add(meaning.sort, rate);
+        action->second.add(meaning.sort, a_second);
     }
-    GroupRow row{row_of(group.title, all, ways_of(group, programs_.plan())), {}};
+    GroupRow row{row_of(group.title, all, ways_of(group, running_.programs.plan())), {}};
     for (const auto& [name, rates] : actions) row.actions.push_back(row_of("  " + name, rates, ""));
     return row;
 }
 
-Watch::Section Watch::busiest_apps(const Update& update, const CounterSet& counted) {
+Watch::Section Watch::busiest_apps(const CounterSet& counted) {
     const ByteColumns columns(counted);
-    std::vector<AppRow> rows;
+    std::vector<std::pair<double, std::string>> rows;  // calls, all of it
     auto add = [&](const std::string& name, const Counters& now, const Counters& before) {
-        std::array<double, COUNTERS> rates{};
-        for (size_t c = 0; c < COUNTERS; c++)
-            if (counted[c]) rates[c] = update.rate(now[c] - before[c]);
-        AppRow row = app_row(name, rates, columns);
-        if (row.calls + row.errors > 0) rows.push_back(std::move(row));
+        Rates rates;
+        std::vector<double> bytes(columns.size());
+        for (size_t c = 0; c < COUNTERS; c++) {
+            if (!counted[c]) continue;
+            double a_second = rate(now[c] - before[c]);
+            rates.add(meanings()[c].sort, a_second);
+            if (auto column = columns.of(c)) bytes[*column] += a_second;
+        }
+        double calls = rates.of[Calls].value_or(0), errors = rates.of[Errors].value_or(0);
+        if (calls + errors <= 0) return;
+        std::string text = fmt::format("{:<19.19}{:>8}{:>8}", name.empty() ? "?" : harmless(name), events_text(calls),
+                                       events_text(running_.config.returns() ? std::optional(errors) : std::nullopt));
+        for (double b : bytes) text += fmt::format("{:>10}", bytes_text(b));
+        rows.emplace_back(calls, std::move(text));
     };
-    apps_before_.resize(update.apps->size());
-    for (size_t i = 1; i < apps_before_.size(); i++) {
-        const Member& app = (*update.apps)[i];
-        add(app.name, app.totals, std::exchange(apps_before_[i], app.totals));
+    for (Member& app : processes_->apps()) {
+        if (&app != &processes_->apps().front()) add(app.name, app.totals, app.sent);  // the first is in no group
+        app.updated();
     }
-    for (const auto& [name, counts] : update.ungrouped) add(name, counts, {});
-    keep_first(rows, [](const AppRow& a, const AppRow& b) { return a.calls > b.calls; });
+    for (const auto& [name, counts] : processes_->take_ungrouped()) add(name, counts, {});
+    keep_first(rows, [](const auto& a, const auto& b) { return a.first > b.first; });
 
     Section section{fmt::format("{:<19}{:>8}{:>8}", "Top applications", "calls", "errors"), {}};
     for (size_t i = 0; i < columns.size(); i++) section.heading += fmt::format("{:>10}", columns.name(i));
-    for (const AppRow& row : rows) section.rows.push_back(text_of(row, config_.returns()));
+    for (auto& [calls, text] : rows) section.rows.push_back(std::move(text));
     return section;
 }
 
-Watch::Section Watch::busiest_connections(const Update& update) {
-    auto bytes_of = [](const Connection* c) { return *c->bytes_sent + *c->bytes_received; };
-    std::vector<const Connection*> rows;
-    for (const Connection& c : *update.connections)
-        if (bytes_of(&c)) rows.push_back(&c);
-    keep_first(rows, [&](auto* a, auto* b) { return bytes_of(a) > bytes_of(b); });
+Watch::Section Watch::busiest_connections(Network& network) const {
+    auto bytes_of = [](const Connection& c) { return c.moved->bytes_sent + c.moved->bytes_received; };
+    std::vector<Connection> rows = network.moved();
+    std::erase_if(rows, [&](const Connection& c) { return !bytes_of(c); });
+    keep_first(rows, [&](const Connection& a, const Connection& b) { return bytes_of(a) > bytes_of(b); });
 
     Section section{
         fmt::format("{:<19}{:<15}{:>10}{:>10}  {}", "Top connections", "service", "receive", "send", "with"), {}};
-    for (const Connection* c : rows) section.rows.push_back(text_of(*c, update));
+    for (const Connection& c : rows)
+        section.rows.push_back(text_of(c, rate(c.moved->bytes_received), rate(c.moved->bytes_sent)));
     return section;
 }
 
-std::string Watch::own_cost(double seconds) {
-    double cpu = cpu_seconds(), percent = seconds > 0 ? 100 * (cpu - cpu_before_) / seconds : 0;
+std::string Watch::own_cost() {
+    double cpu = static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)) / 1e9,
+           percent = seconds_ > 0 ? 100 * (cpu - cpu_before_) / seconds_ : 0;
     cpu_before_ = cpu;
     double size = 0, resident = 0;
     std::ifstream("/proc/self/statm") >> size >> resident;
     return fmt::format("The plugin itself: {:.1f} % of a CPU, {} of memory, {} in the kernel", percent,
                        size_text(resident * static_cast<double>(sysconf(_SC_PAGESIZE))),
-                       size_text(static_cast<double>(programs_.map_bytes())));
+                       size_text(static_cast<double>(running_.programs.map_bytes())));
 }
 
 // Who has how many rows follows from the height alone, so that nothing jumps.
@@ -327,13 +315,21 @@ void Watch::compose_sections(Lines& lines, size_t rows_of_each) const {
 
 void Watch::draw() {
     std::string help = "q ends it";
-    if (!config_.returns()) help += "; errors are counted with --return";
+    if (!running_.config.returns()) help += "; errors are counted with --return";
     if (messages_.empty()) return screen_->draw(compose(screen_->rows()), {help});
     std::string_view last = messages_.back();
     screen_->draw(compose(screen_->rows()), {std::string(last.substr(0, last.find('\n'))), Screen::Style::Alarm});
 }
 
-void Watch::resize() {
-    screen_->resize();
-    draw();
+Then Watch::readable(Writer&, uint32_t events) {
+    return events & (EPOLLHUP | EPOLLERR) || screen_->has_seen_key('q') ? Then::End : Then::GoOn;
+}
+
+Then Watch::on_signal(int signal) {
+    if (!screen_) return Then::GoOn;
+    if (signal == SIGWINCH) {
+        screen_->resize();
+        draw();
+    }
+    return signal == SIGHUP ? Then::End : Then::GoOn;  // its terminal is gone
 }

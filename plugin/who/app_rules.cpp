@@ -1,14 +1,13 @@
 #include "who/app_rules.h"
-#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <climits>
 #include <deque>
-#include <fstream>
 #include <sstream>
 #include "base/error.h"
 #include "base/log.h"
 #include "base/patterns.h"
+#include "base/words.h"
 #include "guard/privileges.h"
 
 extern "C" const char stock_app_rules[], stock_app_rules_end[];  // conf.d/ebpf_apps_groups.conf
@@ -73,7 +72,7 @@ namespace {
 constexpr size_t comm_length = 15;  // TASK_COMM_LEN - 1
 // Of patterns that may stand anywhere in a command line: a byte of them takes up to 1 KiB of memory.
 constexpr size_t most_command_bytes = 32 << 10;
-constexpr off_t longest_file = 1 << 20;
+constexpr int64_t longest_file = 1 << 20;
 
 // The words of a line. Blanks and colons part them, quotes keep them together, # ends the line. False: a quote is open.
 bool split(const std::string& line, std::vector<std::string>& words) {
@@ -117,28 +116,20 @@ size_t AppRules::app(std::string name) {
 }
 
 void AppRules::read(const std::string& file, std::vector<std::string>& complaints) {
-    struct stat about;
-    check(stat(file.c_str(), &about), "read {}", file);
-    if (!S_ISREG(about.st_mode))
-        throw Error(fmt::format("read {}: it is not a file", file));  // a pipe would not let us go
-    if (about.st_size > longest_file) throw Error(fmt::format("read {}: it is larger than 1 MiB", file));
-    std::ifstream in(file);
-    if (!in) check(-1, "read {}", file);
-    read_lines(in, file, complaints);
-    if (in.bad()) check(-1, "read {}", file);
+    read_lines(read_file(file, longest_file), file, complaints);
 }
 
 void AppRules::read_built_in(std::vector<std::string>& complaints) {
-    std::istringstream in(std::string(stock_app_rules, stock_app_rules_end));
-    read_lines(in, built_in, complaints);
+    read_lines(std::string(stock_app_rules, stock_app_rules_end), built_in, complaints);
 }
 
-void AppRules::read_lines(std::istream& in, const std::string& source, std::vector<std::string>& complaints) {
+void AppRules::read_lines(const std::string& text, const std::string& source, std::vector<std::string>& complaints) {
     source_ = source;
     int number = 0;
     auto complain = [&](const char* what) {
         complaints.push_back(fmt::format("{}:{}: {}; the line is passed over", source, number, what));
     };
+    std::istringstream in(text);
     for (std::string line; std::getline(in, line);) {
         number++;
         read_line(line, complain);

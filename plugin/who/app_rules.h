@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -58,7 +57,7 @@ private:
     };
     using ByText = std::unordered_map<std::string, int>;
 
-    void read_lines(std::istream& in, const std::string& source, std::vector<std::string>& complaints);
+    void read_lines(const std::string& text, const std::string& source, std::vector<std::string>& complaints);
     void read_line(const std::string& line, const std::function<void(const char*)>& complain);
     bool rule(const std::string& text, size_t app);  // false: there is no room for it
     size_t app(std::string name);

@@ -7,22 +7,13 @@
 #include <fstream>
 #include <vector>
 #include "base/patterns.h"
+#include "base/words.h"
 #include "who/container_names.h"
 
 namespace {
 
 constexpr size_t most_known = 10'000;  // cgroups that come and go, above which we begin anew
 constexpr size_t most_members = 1000;
-
-std::vector<std::string_view> parts_of(std::string_view path) {
-    std::vector<std::string_view> parts;
-    for (size_t from = 0; from < path.size();) {
-        size_t end = std::min(path.find('/', from), path.size());
-        if (end > from) parts.push_back(path.substr(from, end - from));
-        from = end + 1;
-    }
-    return parts;
-}
 
 bool take_end(std::string_view& text, std::string_view end) {
     if (!text.ends_with(end)) return false;
@@ -60,7 +51,7 @@ CgroupName of_engine(const char* engine, std::string_view id) {
 }
 
 std::optional<CgroupName> name_by_convention(std::string_view path) {
-    auto parts = parts_of(path);
+    auto parts = split_words(path, "/");
     if (parts.empty()) return {};
     std::string_view last = parts.back(), parent = parts.size() > 1 ? parts[parts.size() - 2] : "";
 
@@ -133,10 +124,7 @@ std::optional<CgroupName> name_cgroup(std::string_view path) {
 }
 
 std::optional<bool> matches_patterns(std::string_view patterns, std::string_view text) {
-    for (size_t from = 0; from < patterns.size();) {
-        size_t end = std::min(patterns.find_first_of(" \t", from), patterns.size());
-        std::string_view word = patterns.substr(from, end - from);
-        from = end + 1;
+    for (std::string_view word : split_words(patterns, " \t")) {
         bool wanted = !take_front(word, "!");
         if (!word.empty() && matches_wild(word, text)) return wanted;
     }
@@ -155,12 +143,9 @@ Cgroups::Cgroups(std::string root, std::string proc, std::string patterns)
     if (old_hierarchies) return;
     std::ifstream mounts(root_ + "/proc/self/mounts");
     for (std::string device, path, type, rest; mounts >> device >> path >> type && std::getline(mounts, rest);)
-        if (type == "cgroup2" && mount_ < 0 && (mount_ = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
+        if (type == "cgroup2" && !mount_ &&
+            (mount_ = Descriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC))))
             mount_path_ = path;
-}
-
-Cgroups::~Cgroups() {
-    if (mount_ >= 0) close(mount_);
 }
 
 // The kernel opens a cgroup by its id: a file handle of the type FILEID_KERNFS (include/linux/exportfs.h; since 5.5).
@@ -169,11 +154,10 @@ std::optional<std::string> Cgroups::path_of(uint64_t id) const {
         file_handle head;
         uint64_t id;
     } handle{{.handle_bytes = sizeof id, .handle_type = 0xfe}, id};
-    int fd = open_by_handle_at(mount_, &handle.head, O_PATH | O_CLOEXEC);
-    if (fd < 0) return {};
+    const Descriptor cgroup(open_by_handle_at(mount_.get(), &handle.head, O_PATH | O_CLOEXEC));
+    if (!cgroup) return {};
     char path[PATH_MAX];
-    ssize_t n = readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), path, sizeof path);
-    close(fd);
+    ssize_t n = readlink(fmt::format("/proc/self/fd/{}", cgroup.get()).c_str(), path, sizeof path);
     std::string_view whole(path, n > 0 ? static_cast<size_t>(n) : 0);
     if (!take_front(whole, mount_path_)) return {};
     return whole.empty() ? "/" : std::string(whole);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include "base/owner.h"
 #include "netdata/member.h"
 
 struct CgroupName {
@@ -27,16 +28,13 @@ public:
     // Both hierarchies are known by the lines of /proc/self/cgroup. `root`: where the host's is mounted, "" if that is ours.
     // `proc`: where the processes have the kernel's ids, "" if they have not (in a pid namespace).
     Cgroups(std::string root, std::string proc, std::string patterns);
-    ~Cgroups();
-    Cgroups(const Cgroups&) = delete;
-    Cgroups& operator=(const Cgroups&) = delete;
 
     // The number of a cgroup with charts, 0 for all others.
     uint32_t of(uint64_t id,
                 uint32_t tgid);          // by its id in the v2 hierarchy, or where that is not in use, by its process
     uint32_t of_process(uint32_t tgid);  // as /proc says; 0 too if the process is gone
 
-    bool by_ids() const { return mount_ >= 0; }  // the v2 hierarchy is in use
+    bool by_ids() const { return bool{mount_}; }  // the v2 hierarchy is in use
 
     Member& operator[](uint32_t number) { return members_[number]; }
     std::deque<Member>& members() { return members_; }  // the first is for all others
@@ -47,7 +45,7 @@ private:
 
     const std::string root_, proc_, patterns_;
     std::string mount_path_;
-    int mount_ = -1;  // of the v2 hierarchy, if processes are told apart there
+    Descriptor mount_;  // of the v2 hierarchy, if processes are told apart there
     std::deque<Member> members_;
     std::unordered_map<std::string, uint32_t> by_path_;
     std::unordered_map<uint64_t, uint32_t> by_id_;

@@ -1,40 +1,30 @@
 #include "who/container_names.h"
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <nlohmann/json.hpp>
+#include "base/error.h"
+#include "base/words.h"
 
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr off_t longest_file = 4 << 20;
+constexpr int64_t longest_file = 4 << 20;
 
 // Null if there is no such file, or if it is none of JSON.
-Json read_json(const std::string& path) {
-    int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return nullptr;
-    struct stat about;
-    std::string text;
-    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= longest_file) {
-        text.resize(static_cast<size_t>(about.st_size));
-        ssize_t n = read(fd, text.data(), text.size());
-        text.resize(n > 0 ? static_cast<size_t>(n) : 0);
-    }
-    close(fd);
-    Json json = Json::parse(text, nullptr, false);
+Json read_json(const std::string& path) try {
+    Json json = Json::parse(read_file(path, longest_file), nullptr, false);
     return json.is_discarded() ? Json() : json;
-}
-
-std::string text_in(const Json& object, const char* key) {
-    auto found = object.is_object() ? object.find(key) : object.end();
-    return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
+} catch (const Error&) {
+    return nullptr;
 }
 
 Json part_of(const Json& object, const char* key) {
-    auto found = object.is_object() ? object.find(key) : object.end();
-    return object.is_object() && found != object.end() ? *found : Json();
+    return object.is_object() && object.contains(key) ? object[key] : Json();
+}
+
+std::string text_in(const Json& object, const char* key) {
+    Json text = part_of(object, key);
+    return text.is_string() ? text.get<std::string>() : "";
 }
 
 // The runtime's file (OCI) holds what Kubernetes or nerdctl have written into the annotations.

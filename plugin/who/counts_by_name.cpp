@@ -1,6 +1,7 @@
 #include "who/counts_by_name.h"
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -33,10 +34,4 @@ void CountsByName::merge_smaller_half() {
         Counters counts = rows_.extract(smaller->second).mapped();
         for (size_t c = 0; c < counts.size(); c++) rows_[rest][c] += counts[c];
     }
-}
-
-std::vector<CountsByName::Row> CountsByName::take() {
-    std::vector<Row> rows;
-    for (const auto& [name, counts] : std::exchange(rows_, {})) rows.push_back({name, counts});
-    return rows;
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 #include "base/groups.h"
 
 // Whoever starts processes chooses their names, so the number of names is bounded: beyond it, those with the fewest calls
@@ -12,16 +12,13 @@ public:
     static constexpr size_t most_names = 1000;
     static constexpr char rest[] = "(others)";
 
-    struct Row {
-        std::string name;
-        Counters counts;
-    };
+    using Rows = std::unordered_map<std::string, Counters>;
 
     void add(std::string_view name, int counter, uint64_t n);
-    std::vector<Row> take();  // all since the last time, in no order
+    Rows take() { return std::exchange(rows_, {}); }  // all since the last time
 
 private:
     void merge_smaller_half();
 
-    std::unordered_map<std::string, Counters> rows_;
+    Rows rows_;
 };

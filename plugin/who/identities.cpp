@@ -44,7 +44,6 @@ Identities::Identities(const Running& running, Slots& slots, AppRules rules) : r
 }
 
 Needs identity_needs() { return {{CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH}, {{SYS_open_by_handle_at, 2, O_PATH, O_PATH}}}; }
-Needs Identities::needs() const { return identity_needs(); }
 
 void Identities::fold(const Tick& tick) {
     std::unordered_map<uint32_t, uint32_t> now_in;
@@ -70,9 +69,7 @@ Then Identities::on_signal(int signal) {
 
 void Identities::offer(Functions& functions) {
     functions_ = &functions;
-    functions.offer(function_name, {.help = process_table_help,
-                                    .info = [this] { return process_table_info(running_.config.update_every); },
-                                    .ask = [this] { ask(); }});
+    functions.offer(function_name, {.help = process_table_help, .ask = [this] { ask(); }});
 }
 
 // Rates are since the last call; the first one waits until there is something to divide.
@@ -93,7 +90,7 @@ void Identities::work(Writer& out) {
     functions_->answer(out, function_name,
                        process_table(*processes_, running_.programs.plan().counted(running_.config), seconds,
                                      running_.config.update_every));
-    processes_->forget_counts();
+    processes_->track(true);
     counted_since_ = now;
     answer_at_ = never;
 }

@@ -6,6 +6,8 @@
 #include "netdata/functions.h"
 #include "who/processes.h"
 
+Needs identity_needs();
+
 class Identities : public Collector {
 public:
     // Says what cannot be told apart, and listens to the records about processes.
@@ -16,7 +18,7 @@ public:
     Processes& processes() { return *processes_; }
     std::deque<Member>* cgroups() { return cgroups_ ? &cgroups_->members() : nullptr; }  // null: not told apart
 
-    Needs needs() const override;
+    Needs needs() const override { return identity_needs(); }
     void fold(const Tick& tick) override;
     Then on_signal(int signal) override;  // SIGHUP: reads the rules again
     int64_t due() const override { return answer_at_; }
@@ -34,5 +36,3 @@ private:
     int64_t counted_since_ = 0;  // the counts of each process, ns of CLOCK_MONOTONIC; 0: they are not gathered
     int64_t answer_at_ = never;  // to those who wait for the table
 };
-
-Needs identity_needs();

@@ -15,8 +15,8 @@ std::string process_table(const Processes& processes, const CounterSet& counted,
 
     Json data = Json::array();
     for (const Processes::Row& row : rows) {
-        std::optional<unsigned> uid = processes.user(row.process);
-        std::string command = processes.command(row.process);
+        std::optional<unsigned> uid = processes.user(row.process.tgid);
+        std::string command = processes.command(row.process.tgid);
         Json cells = {row.process.tgid,
                       row.process.comm,
                       command.empty() ? row.process.comm : command,
@@ -52,5 +52,3 @@ std::string process_table(const Processes& processes, const CounterSet& counted,
                           .charts = {{"Calls", calls}, {"Bytes", bytes}, {"Errors", errors}},
                           .group_by = {"Application", "Cgroup", "User", "Name"}}));
 }
-
-std::string process_table_info(int update_every) { return text_of(table_head(process_table_help, update_every)); }

@@ -9,6 +9,3 @@ extern const char process_table_help[];
 
 // The body of the answer, as the agent's functions want it (JSON). seconds: since when the counts have been gathered.
 std::string process_table(const Processes& processes, const CounterSet& counted, double seconds, int update_every);
-
-// The same without rows: what a caller is told who asks for `info`.
-std::string process_table_info(int update_every);

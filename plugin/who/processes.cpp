@@ -7,17 +7,16 @@
 #include <cstring>
 #include <memory>
 #include "base/error.h"
+#include "base/owner.h"
 
 namespace {
 
 constexpr size_t longest_command = 16384;  // as apps.plugin reads
 
-std::string read_file(const std::string& path, size_t most) {
+std::string read_begin(const std::string& path, size_t most) {
     std::string text(most, 0);
-    int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return "";
-    ssize_t n = read(fd, text.data(), most);
-    close(fd);
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    ssize_t n = read(file.get(), text.data(), most);
     text.resize(n > 0 ? static_cast<size_t>(n) : 0);
     return text;
 }
@@ -83,7 +82,7 @@ uint32_t Processes::add(uint32_t tgid, uint32_t parent, const char* comm) {
 
 // A process that runs already. /proc knows more than its slot, whose name is that of a thread.
 uint32_t Processes::discover(uint32_t tgid, const char* comm) {
-    std::string stat = proc_.empty() ? "" : read_file(proc_ + "/" + std::to_string(tgid) + "/stat", 512);
+    std::string stat = proc_.empty() ? "" : read_begin(path(tgid, "/stat"), 512);
     size_t open = stat.find('('), close = stat.rfind(')');
     unsigned parent = 0;
     std::string name = comm;
@@ -137,7 +136,7 @@ void Processes::lift_to_parents() {
         uint32_t app = app_of_[index];
         if (!app || processes_[index].gone) continue;
         // Its end may not have been told yet.
-        if (access((proc_ + "/" + std::to_string(processes_[index].tgid)).c_str(), F_OK)) continue;
+        if (access(path(processes_[index].tgid).c_str(), F_OK)) continue;
         for (uint32_t at = index;;) {
             uint32_t above = processes_[at].parent;
             at = above > 2 ? find(above) : 0;
@@ -147,12 +146,9 @@ void Processes::lift_to_parents() {
     }
 }
 
-std::string Processes::command_line(uint32_t tgid) const {
-    if (proc_.empty() || !rules_.ask_for_commands()) return "";
-    std::string text = read_file(proc_ + "/" + std::to_string(tgid) + "/cmdline", longest_command);
-    blank_zeros(text);
-    return text;
-}
+std::string Processes::path(uint32_t tgid, const char* file) const { return fmt::format("{}/{}{}", proc_, tgid, file); }
+
+std::string Processes::command_line(uint32_t tgid) const { return rules_.ask_for_commands() ? command(tgid) : ""; }
 
 void Processes::group(uint32_t index, const std::string& command, bool inherit) {
     Process& p = processes_[index];
@@ -196,9 +192,8 @@ Owner Processes::owner(const slot& s) {
             group(index, command_line(s.tgid), true);
     } else if (first_thread && s.life & LIFE_EXECUTED) {
         index = add(s.tgid, s.parent, comm.c_str());  // what it did before stays where it belonged
-        auto heard = commands_.find(s.since);
-        std::string command = heard == commands_.end() ? "" : std::move(heard->second);
-        if (heard != commands_.end()) commands_.erase(heard);
+        auto told = commands_.extract(s.since);
+        std::string command = told ? std::move(told.mapped()) : "";
         if (command.empty() || command.size() == COMMAND_BYTES)
             if (std::string whole = command_line(s.tgid); !whole.empty()) command = std::move(whole);
         group(index, command, true);
@@ -265,7 +260,7 @@ void Processes::folded(bool sweep) {
     for (size_t i = 0; check && i < std::min(few, processes_.size()); i++) {
         check_next_ = check_next_ + 1 < processes_.size() ? check_next_ + 1 : 1;
         Process& p = processes_[check_next_];
-        if (p.tgid && !p.gone && !p.slots && access((proc_ + "/" + std::to_string(p.tgid)).c_str(), F_OK))
+        if (p.tgid && !p.gone && !p.slots && access(path(p.tgid).c_str(), F_OK))
             leave(static_cast<uint32_t>(check_next_));
     }
 }
@@ -294,20 +289,7 @@ void Processes::regroup(AppRules rules) {
     inherit();
 }
 
-void Processes::track(bool on) {
-    tracked_ = on;
-    counts_.clear();
-}
-
-void Processes::count_process(uint32_t process, int counter, uint64_t n) {
-    counts_[process][static_cast<size_t>(counter)] += n;
-}
-
-void Processes::count_ungrouped(uint32_t process, int counter, uint64_t n) {
-    ungrouped_->add(process ? processes_[process].comm : "(no process)", counter, n);
-}
-
-std::vector<CountsByName::Row> Processes::take_ungrouped() {
+CountsByName::Rows Processes::take_ungrouped() {
     if (!ungrouped_) ungrouped_.emplace();
     return ungrouped_->take();
 }
@@ -331,14 +313,15 @@ std::vector<Processes::Row> Processes::rows() const {
     return rows;
 }
 
-std::string Processes::command(const Process& process) const {
-    std::string text = read_file(proc_ + "/" + std::to_string(process.tgid) + "/cmdline", longest_command);
+std::string Processes::command(uint32_t tgid) const {
+    if (proc_.empty()) return "";
+    std::string text = read_begin(path(tgid, "/cmdline"), longest_command);
     blank_zeros(text);
     return text;
 }
 
-std::optional<unsigned> Processes::user(const Process& process) const {
+std::optional<unsigned> Processes::user(uint32_t tgid) const {
     struct stat about;
-    if (proc_.empty() || stat((proc_ + "/" + std::to_string(process.tgid)).c_str(), &about)) return {};
+    if (proc_.empty() || stat(path(tgid).c_str(), &about)) return {};
     return about.st_uid;
 }

@@ -23,7 +23,7 @@ public:
     // (in a pid namespace); then each is known from its first event on.
     Processes(AppRules rules, Cgroups* cgroups, std::string proc);
 
-    // What slots ask and tell, see Slots::Listener. A parent counts as older than its children, so its slot comes first.
+    // See Slots::Listener. A parent counts as older than its children, so its slot comes first.
     Owner owner(const slot& s);
     void counted(Owner who, int counter, uint64_t n) {
         uint32_t app = app_of_[who.process];
@@ -33,13 +33,14 @@ public:
             cgroup.totals[static_cast<size_t>(counter)] += n;
             cgroup.active = true;  // by a thread perhaps, whose process is in another one
         }
-        if (tracked_) count_process(who.process, counter, n);
-        if (ungrouped_ && !app) count_ungrouped(who.process, counter, n);
+        if (tracked_) counts_[who.process][static_cast<size_t>(counter)] += n;
+        if (ungrouped_ && !app)
+            ungrouped_->add(who.process ? processes_[who.process].comm : "(no process)", counter, n);
     }
     void freed(Owner who, const slot& s);
     void folded(bool sweep);  // the fold is over: those that were gone by the last one are forgotten
 
-    // Best heard before owner() is asked about the slot that was claimed then.
+    // Best called before owner() is asked about the slot that was claimed then.
     void executes(const executed& record);
     bool lacks_command(const slot& s) const {
         return s.life & LIFE_EXECUTED && rules_.ask_for_commands() && !commands_.contains(s.since);
@@ -48,8 +49,8 @@ public:
 
     void regroup(AppRules rules);  // by new rules; what has been counted stays where it is
 
-    // For the table of processes. While asked for, each process's counts are added up too.
-    void track(bool on);
+    // For the table of processes. While asked for, each process's counts are added up too, from the last call on.
+    void track(bool on) { tracked_ = on, counts_.clear(); }
     struct Row {
         const Process& process;
         const Member& app;
@@ -57,15 +58,14 @@ public:
     };
     std::optional<Row> row(uint32_t tgid) const;  // nothing if we do not know it
     Owner owner_of(uint32_t tgid) const;
-    std::vector<Row> rows() const;  // of all; the counts since track(true) or forget_counts()
-    void forget_counts() { counts_.clear(); }
-    std::string command(const Process& process) const;  // "" if it is gone
+    std::vector<Row> rows() const;             // of all; the counts since track(true)
+    std::string command(uint32_t tgid) const;  // "" if it is gone
     std::string cgroup_name(const Process& process) const { return cgroups_ ? (*cgroups_)[process.cgroup].name : ""; }
-    std::optional<unsigned> user(const Process& process) const;  // nothing if it is gone
+    std::optional<unsigned> user(uint32_t tgid) const;  // nothing if it is gone
 
     // What is in no group, by the names that its processes had when they were found to have done it: all that `other` has
     // gained since the call before. The first call finds nothing; from then on it is gathered.
-    std::vector<CountsByName::Row> take_ungrouped();
+    CountsByName::Rows take_ungrouped();
 
     std::deque<Member>& apps() { return apps_; }  // the first is `other`
     size_t count() const { return by_tgid_.size(); }
@@ -82,10 +82,9 @@ private:
     void inherit();
     void gain(Member& member);
     void leave(uint32_t index);
-    void count_process(uint32_t process, int counter, uint64_t n);
-    void count_ungrouped(uint32_t process, int counter, uint64_t n);
     void set_rules(AppRules rules);
-    std::string command_line(uint32_t tgid) const;
+    std::string command_line(uint32_t tgid) const;  // "" too if no rule asks for it
+    std::string path(uint32_t tgid, const char* file = "") const;
 
     AppRules rules_;
     Cgroups* cgroups_;  // null: not told apart

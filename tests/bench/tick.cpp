@@ -15,7 +15,7 @@
 #include "bpf/slots.h"
 #include "net/network.h"
 #include "netdata/charts.h"
-#include "netdata/share_charts.h"
+#include "netdata/member_charts.h"
 #include "netdata/writer.h"
 #include "who/processes.h"
 
@@ -203,11 +203,11 @@ void applications(Table& table, size_t processes, size_t slots) {
     CounterSet all;
     all.fill(true);
     Config config;
-    Charts charts(all, ChartNames::Classic, 1, {});
-    ShareCharts shares(Audience::Apps, all, config, 1, true, {}, known.apps());
+    Charts charts(all, ChartNames::Classic, 1, {}, folded.totals());
+    Counters missed{};
+    MemberCharts shares(Audience::Apps, all, config, true, {}, known.apps(), missed);
     File null(open("/dev/null", O_WRONLY | O_CLOEXEC));
     Writer out(null);
-    Counters nothing{};
     auto fold = [&] {
         threads.change(10);
         return time_of([&] {
@@ -220,8 +220,9 @@ void applications(Table& table, size_t processes, size_t slots) {
         return time_of([&] {
             folded.fold();
             known.folded(false);
-            charts.update(out, folded.totals(), 1000000);
-            shares.update(out, 1000000, now_ns(), nothing);
+            Tick at{.now = now_ns(), .is_update = true, .elapsed = 1000000};
+            charts.print(out, at);
+            shares.print(out, at);
             out.flush();
         });
     };
@@ -315,12 +316,12 @@ void connections(Table& table) {
     Slots slots(none.memory());
     Collectors all;
     Network network(config, rows.memory(), slots, all, "", nullptr);
-    NetworkCharts charts(network);
     auto tick = [&] {
         now += 1'000'000'000;
         Tick at{.now = now, .is_update = true, .elapsed = 1'000'000};
         network.fold(at);
-        charts.print(out, at);
+        network.print(out, at);
+        network.viewer()->print(out, at);
         out.flush();
     };
     auto asks_kernel = [&] { return network.due() != Collector::never; };
@@ -359,10 +360,10 @@ void chart_text(Table& table) {
     Pinned pinned(allowed_cpus().front());
     CounterSet all;
     all.fill(true);
-    Charts charts(all, ChartNames::Classic, 1, {});
     File null(open("/dev/null", O_WRONLY | O_CLOEXEC));
     Writer out(null);
     Counters totals;
+    Charts charts(all, ChartNames::Classic, 1, {}, totals);
     std::iota(totals.begin(), totals.end(), 12345678);
     std::unique_ptr<FILE, Destroy<fclose>> stream(check(fopen("/dev/null", "w"), "open /dev/null"));
     constexpr int updates = 8;
@@ -375,7 +376,7 @@ void chart_text(Table& table) {
     };
     auto ours = [&] {
         usleep(1000);  // the whole takes a moment, so that some of it is undisturbed
-        double ns = per_chart([&] { charts.update(out, totals, 1000000); });
+        double ns = per_chart([&] { charts.print(out, {.elapsed = 1000000}); });
         out.flush();
         return ns;
     };

@@ -9,8 +9,8 @@
 #include <sstream>
 #include "net/viewer.h"
 #include "netdata/charts.h"
+#include "netdata/member_charts.h"
 #include "netdata/self_charts.h"
-#include "netdata/share_charts.h"
 #include "text.h"
 
 namespace {
@@ -66,11 +66,12 @@ Config named(ChartNames names) {
     Config config;
     config.chart_names = names;
     config.run_time = true;
+    config.update_every = 1;
     return config;
 }
 
 std::vector<PrintedChart> system_charts(ChartNames names) {
-    return printed([&](Writer& out) { Charts(all_counters(), names, 1, CounterSet{}).define(out); });
+    return printed([&](Writer& out) { Charts(all_counters(), names, 1, {}, {}).begin(out); });
 }
 
 std::vector<PrintedChart> charts_of(Audience audience, ChartNames names) {
@@ -79,7 +80,7 @@ std::vector<PrintedChart> charts_of(Audience audience, ChartNames names) {
     members.push_back({{.name = "NAME"}, audience == Audience::Services, 1});
     Config config = named(names);
     return printed([&](Writer& out) {
-        ShareCharts(audience, all_counters(), config, 1, false, CounterSet{}, members).update(out, 0, 1, Counters{});
+        MemberCharts(audience, all_counters(), config, false, {}, members, {}).print(out, {.now = 1});
     });
 }
 
@@ -88,7 +89,7 @@ std::vector<PrintedChart> connection_charts(ChartNames names) {
     std::vector<std::string> complaints;
     Config config = named(names);
     ServiceNames services(config.service_names, "", true);
-    return printed([&](Writer& out) { NetViewer(config, 1, 64, found, services, complaints).update(out, 0, 1); });
+    return printed([&](Writer& out) { NetViewer(config, 64, found, services, complaints).print(out, {.now = 1}); });
 }
 
 std::string both(const std::string& classic, const std::string& current) {
@@ -188,7 +189,7 @@ std::string connection_section() {
 
 std::string self_section() {
     std::string text = std::string(itself) + head;
-    auto charts = printed([](Writer& out) { SelfCharts::define(out, named(ChartNames::Classic), 1); });
+    auto charts = printed([](Writer& out) { define_self_charts(out, named(ChartNames::Classic)); });
     EXPECT_EQ(charts.size(), self_charts().size());
     for (size_t at = 0; at < charts.size(); at++)
         text += row(charts[at], charts[at], false,

@@ -14,12 +14,20 @@
 
 namespace {
 
-std::string definitions(const Charts& charts) {
-    return Text().of([&](Writer& out) { charts.define(out); });
+Counters counts;  // what the charts draw
+
+Charts charts_of(const CounterSet& counted, ChartNames names, int update_every = 1,
+                 const CounterSet& by_syscalls = {}) {
+    return Charts(counted, names, update_every, by_syscalls, counts);
+}
+
+std::string definitions(Charts charts) {
+    return Text().of([&](Writer& out) { charts.begin(out); });
 }
 
 std::string update(Charts& charts, const Counters& totals, int64_t elapsed) {
-    return Text().of([&](Writer& out) { charts.update(out, totals, elapsed); });
+    counts = totals;
+    return Text().of([&](Writer& out) { charts.print(out, {.elapsed = elapsed}); });
 }
 
 CounterSet these(std::initializer_list<int> counters) {
@@ -39,7 +47,7 @@ const CounterSet small =
            COUNTER(process, start_processes), COUNTER(process, exit_processes)});
 
 TEST(Charts, SayWhatTheyAreInTheClassicNames) {
-    EXPECT_EQ(definitions(Charts(small, ChartNames::Classic, 1, {})),
+    EXPECT_EQ(definitions(charts_of(small, ChartNames::Classic)),
               "CHART ebpf.io_bytes '' 'Bytes written and read' 'bytes/s' 'VFS' ebpf.io_bytes line 21004 1 '' "
               "ebpf.plugin vfs\n"
               "DIMENSION vfs_read read incremental 1 1\n"
@@ -57,7 +65,7 @@ TEST(Charts, SayWhatTheyAreInTheClassicNames) {
 }
 
 TEST(Charts, SayWhatTheyAreInTheCurrentNames) {
-    EXPECT_EQ(definitions(Charts(small, ChartNames::Current, 10, {})),
+    EXPECT_EQ(definitions(charts_of(small, ChartNames::Current, 10, {})),
               "CHART filesystem.vfs_io_bytes '' 'Bytes written and read' 'bytes/s' 'vfs' filesystem.vfs_io_bytes line "
               "2152 10 '' ebpf.plugin vfs\n"
               "DIMENSION vfs_read read incremental 1 1\n"
@@ -75,7 +83,7 @@ TEST(Charts, SayWhatTheyAreInTheCurrentNames) {
 }
 
 TEST(Charts, SayTheirValues) {
-    Charts charts(small, ChartNames::Classic, 1, {});
+    Charts charts = charts_of(small, ChartNames::Classic);
     Counters totals = totals_of({{COUNTER(file, open_calls), 10},
                                  {COUNTER(file, close_calls), 9},
                                  {COUNTER(vfs, read_bytes), 5'000'000'000},
@@ -94,7 +102,7 @@ TEST(Charts, SayTheirValues) {
 
 TEST(Charts, UseTheSameIdsInValuesAsInDefinitions) {
     for (ChartNames names : {ChartNames::Classic, ChartNames::Current}) {
-        Charts charts(all_counters(), names, 1, all_counters());
+        Charts charts = charts_of(all_counters(), names, 1, all_counters());
         std::istringstream defined(definitions(charts)), values(update(charts, Counters{}, 1));
         std::map<std::string, std::vector<std::string>> wanted, got;
         std::string line, word, id, chart;
@@ -174,7 +182,7 @@ TEST(Charts, ShowEachCounterInItsDimension) {
     Counters totals;
     for (size_t c = 0; c < totals.size(); c++) totals[c] = 1000 + c;
     for (ChartNames names : {ChartNames::Classic, ChartNames::Current}) {
-        Charts charts(all_counters(), names, 1, {});
+        Charts charts = charts_of(all_counters(), names);
         std::istringstream text(update(charts, totals, 1));
         std::map<std::string, uint64_t> got;
         std::string word, chart;
@@ -204,25 +212,25 @@ TEST(Charts, ShowEachCounterInItsDimension) {
 }
 
 TEST(Charts, DefineNoDimensionThatIsNotCounted) {
-    std::string text = definitions(Charts(these({COUNTER(vfs, write_calls)}), ChartNames::Classic, 1, {}));
+    std::string text = definitions(charts_of(these({COUNTER(vfs, write_calls)}), ChartNames::Classic));
     EXPECT_EQ(text,
               "CHART ebpf.io '' 'Calls to IO' 'calls' 'VFS' ebpf.io line 21003 1 '' ebpf.plugin vfs\n"
               "DIMENSION vfs_write write incremental 1 1\n");
-    EXPECT_EQ(Charts(CounterSet{}, ChartNames::Classic, 1, {}).size(), 0u);
-    EXPECT_EQ(definitions(Charts(CounterSet{}, ChartNames::Classic, 1, all_counters())), "");
+    EXPECT_EQ(charts_of(CounterSet{}, ChartNames::Classic).size(), 0u);
+    EXPECT_EQ(definitions(charts_of(CounterSet{}, ChartNames::Classic, 1, all_counters())), "");
 }
 
 TEST(Charts, NeedBothCountersForALevel) {
-    EXPECT_EQ(definitions(Charts(these({COUNTER(process, exit_tasks), COUNTER(process, freed_calls)}),
-                                 ChartNames::Classic, 1, {})),
+    EXPECT_EQ(definitions(
+                  charts_of(these({COUNTER(process, exit_tasks), COUNTER(process, freed_calls)}), ChartNames::Classic)),
               "CHART ebpf.exit '' 'Exit process' 'calls' 'Process' ebpf.exit line 21007 1 '' ebpf.plugin process\n"
               "DIMENSION do_exit process incremental 1 1\n"
               "DIMENSION release_task task incremental -1 1\n");
-    EXPECT_EQ(Charts(these({COUNTER(process, exit_processes)}), ChartNames::Classic, 1, {}).size(), 0u);
+    EXPECT_EQ(charts_of(these({COUNTER(process, exit_processes)}), ChartNames::Classic).size(), 0u);
 }
 
 TEST(Charts, CarryTheLabelBetweenChartAndDimensions) {
-    EXPECT_EQ(definitions(Charts(these({COUNTER(vfs, unlink_calls)}), ChartNames::Current, 1, all_counters())),
+    EXPECT_EQ(definitions(charts_of(these({COUNTER(vfs, unlink_calls)}), ChartNames::Current, 1, all_counters())),
               "CHART filesystem.vfs_deleted_objects '' 'Remove files' 'calls/s' 'vfs' filesystem.vfs_deleted_objects "
               "line 2150 1 '' ebpf.plugin vfs\n"
               "CLABEL source syscalls 1\n"
@@ -232,8 +240,8 @@ TEST(Charts, CarryTheLabelBetweenChartAndDimensions) {
 
 // Processes that were there before the plugin end after it has started: that is no negative number of processes.
 TEST(Charts, CountALevelFromItsLowest) {
-    Charts charts(these({COUNTER(process, start_processes), COUNTER(process, exit_processes)}), ChartNames::Classic, 1,
-                  {});
+    Charts charts =
+        charts_of(these({COUNTER(process, start_processes), COUNTER(process, exit_processes)}), ChartNames::Classic);
     auto level = [&](uint64_t started, uint64_t ended) {
         Counters totals =
             totals_of({{COUNTER(process, start_processes), started}, {COUNTER(process, exit_processes), ended}});
@@ -262,7 +270,7 @@ TEST(Charts, CountALevelFromItsLowest) {
 
 TEST(Charts, SpeakTheProtocol) {
     for (ChartNames names : {ChartNames::Classic, ChartNames::Current}) {
-        Charts charts(all_counters(), names, 5, all_counters());
+        Charts charts = charts_of(all_counters(), names, 5, all_counters());
         Protocol protocol;
         std::istringstream text(definitions(charts) + update(charts, Counters{}, 0) +
                                 update(charts, Counters{}, 5000000));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <string>
 #include "base/owner.h"
+#include "netdata/function_table.h"
 
 namespace {
 
@@ -19,9 +20,7 @@ struct Agents : testing::Test {
         writes = Descriptor(output[1]);
         out.emplace(writes.get());
         functions.emplace(Agent("v1.37.1"), 1);
-        functions->offer(
-            "slow",
-            {.help = "Takes its time", .info = [] { return std::string("about slow"); }, .ask = [this] { asked++; }});
+        functions->offer("slow", {.help = "Takes its time", .ask = [this] { asked++; }});
     }
     ~Agents() override { dup2(standard_input.get(), STDIN_FILENO); }
 
@@ -74,7 +73,7 @@ TEST_F(Agents, GetTheirAnswersWhenItIsThereAllOfThemAndOnce) {
 
 TEST_F(Agents, AreToldAtOnceWhatAFunctionIsAndThatThereIsNoSuch) {
     says("FUNCTION a 10 \"slow info\"\n");
-    EXPECT_EQ(hears(), result("a", 200, "about slow"));
+    EXPECT_EQ(hears(), result("a", 200, text_of(table_head("Takes its time", 1))));
     says("FUNCTION b 10 \"other\"\r\n");
     EXPECT_NE(hears().find("FUNCTION_RESULT_BEGIN b 404 "), std::string::npos);
     EXPECT_EQ(asked, 0);

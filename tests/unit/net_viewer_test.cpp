@@ -19,7 +19,10 @@ constexpr const char* all_charts[] = {"ebpf.outbound_bytes", "ebpf.outbound_pack
 
 class ViewerCharts : public testing::Test {
 protected:
-    ViewerCharts() { config.ips.text = "*"; }
+    ViewerCharts() {
+        config.ips.text = "*";
+        config.update_every = 1;
+    }
     ~ViewerCharts() override {
         protocol.end();
         for (const Protocol::Violation& v : protocol.violations()) ADD_FAILURE() << v.line << ": " << v.what;
@@ -28,7 +31,7 @@ protected:
 
     NetViewer& viewer() {
         if (!shown)
-            shown.emplace(config, 1, 256, found,
+            shown.emplace(config, 256, found,
                           services.emplace(config.service_names, "https 443/tcp\ndomain 53/udp\n", true), complaints);
         return *shown;
     }
@@ -47,7 +50,8 @@ protected:
     }
     std::string at(int64_t seconds) {
         int64_t elapsed = std::exchange(first, false) ? 0 : 1'000'000;
-        std::string text = Text().of([&](Writer& out) { viewer().update(out, elapsed, seconds * second); });
+        std::string text =
+            Text().of([&](Writer& out) { viewer().print(out, {.now = seconds * second, .elapsed = elapsed}); });
         std::istringstream lines(text);
         for (std::string line; std::getline(lines, line);) hear(line);
         return text;
@@ -384,10 +388,10 @@ TEST(ViewerComplaints, TellWhatIsWrongInItsLists) {
     FoundSockets found;
     ServiceNames services({}, "", true);
     std::vector<std::string> complaints;
-    NetViewer viewer(config, 1, 64, found, services, complaints);
+    NetViewer viewer(config, 64, found, services, complaints);
     ASSERT_EQ(complaints.size(), 1u);
     EXPECT_TRUE(complaints[0].starts_with("ebpf.conf:3")) << complaints[0];
-    EXPECT_EQ(viewer.names_fd(), -1) << "nobody asks for names of hosts";
+    EXPECT_EQ(viewer.fd(), -1) << "nobody asks for names of hosts";
 }
 
 }  // namespace

@@ -180,7 +180,7 @@ TEST_F(Lives, AreCountedApartWhileSomebodyLooks) {
     ASSERT_EQ(all->rows().size(), 1u);
     EXPECT_EQ(all->rows()[0].counts[reads], 7u);
     EXPECT_EQ(all->rows()[0].app.name, "a");
-    all->forget_counts();
+    all->track(true);
     EXPECT_EQ(all->rows()[0].counts[reads], 0u);
 }
 

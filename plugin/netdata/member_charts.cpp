@@ -1,8 +1,9 @@
-#include "netdata/share_charts.h"
+#include "netdata/member_charts.h"
 #include <fmt/format.h>
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
+#include "base/clock.h"
 
 namespace {
 
@@ -82,13 +83,14 @@ ChartDefinition definition_of(const Group& group, const MemberChart& row, Audien
 
 }  // namespace
 
-ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Config& config, int update_every,
-                         bool labels, const CounterSet& by_syscalls, std::deque<Member>& members)
+MemberCharts::MemberCharts(Audience audience, const CounterSet& counted, const Config& config, bool labels,
+                           const CounterSet& by_syscalls, std::deque<Member>& members, const Counters& missed)
     : audience_(audience),
       together_(config.chart_names == ChartNames::Classic && audience != Audience::Containers),
-      obsolete_after_(int64_t{config.obsolete_after} * 1'000'000'000),
+      obsolete_after_(config.obsolete_after * second),
       labels_(labels),
-      members_(members) {
+      members_(members),
+      missed_(missed) {
     for (const Group& group : groups)
         for (const MemberChart& row : group.member_charts) {
             Column column{definition_of(group, row, audience, config.chart_names == ChartNames::Classic)};
@@ -97,9 +99,8 @@ ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Con
             if (!column.is_in(counted)) continue;
             column.definition.type = audience == Audience::Containers ? "line" : "stacked";
             column.definition.module = group.module;
-            column.definition.update_every = update_every;
-            if (labels && by_syscalls[static_cast<size_t>(column.counter)])
-                column.definition.labels = {{"source", "syscalls"}};
+            column.definition.update_every = config.update_every;
+            if (by_syscalls[static_cast<size_t>(column.counter)]) column.definition.labels = {{"source", "syscalls"}};
             const Units& units = units_of(group, row.details.units, row.counter);
             const Dimension& system = dimension_of(group, row.counter);
             column.dimension_id = audience == Audience::Containers ? or_else(row.details.dimension_id, system.id)
@@ -112,19 +113,19 @@ ShareCharts::ShareCharts(Audience audience, const CounterSet& counted, const Con
         }
 }
 
-bool ShareCharts::belongs(const Member& member) const {
+bool MemberCharts::belongs(const Member& member) const {
     if (&member == &members_.front()) return audience_ == Audience::Apps;
     return audience_ == Audience::Apps || member.service == (audience_ == Audience::Services);
 }
 
-bool ShareCharts::wanted(Member& member, int64_t now) const {
+bool MemberCharts::wanted(Member& member, int64_t now) const {
     bool active = std::exchange(member.active, false);
     if (member.processes || active) member.active_at = now;
     return &member == &members_.front() || (member.active_at && now - member.active_at < obsolete_after_);
 }
 
 // The chart of a member's own.
-ChartDefinition ShareCharts::chart_of(const Column& column, const Member& member) const {
+ChartDefinition MemberCharts::chart_of(const Column& column, const Member& member) const {
     const char *prefix = "systemd_", *label = "service_name", *separator = ".";
     if (audience_ == Audience::Apps) prefix = "app.", label = "app_group", separator = "_";
     if (audience_ == Audience::Containers) prefix = "cgroup_", label = "cgroup_name";
@@ -134,7 +135,7 @@ ChartDefinition ShareCharts::chart_of(const Column& column, const Member& member
     return chart;
 }
 
-void ShareCharts::publish(Writer& out, Member& member) {
+void MemberCharts::publish(Writer& out, Member& member) {
     if (together_) return series_.publish(member, harmless(member.name), longest_name - 8);
     series_.publish(member, id_of(member.name), longest_name);
     Shown shown{&member, {}};
@@ -147,22 +148,22 @@ void ShareCharts::publish(Writer& out, Member& member) {
     shown_.push_back(std::move(shown));
 }
 
-void ShareCharts::retire(Writer& out, Member& member) {
+void MemberCharts::take_away(Writer& out, Member& member) {
     if (!together_) {
-        for (const Column& column : columns_) retire(out, column, member);
+        for (const Column& column : columns_) take_away(out, column, member);
         std::erase_if(shown_, [&](const Shown& shown) { return shown.member == &member; });
     }
     series_.retire(member);
 }
 
-void ShareCharts::retire(Writer& out, const Column& column, const Member& member) const {
+void MemberCharts::take_away(Writer& out, const Column& column, const Member& member) const {
     ChartDefinition chart = chart_of(column, member);
     chart.obsolete(out);
     chart.dimension(out, column.dimension_id, column.dimension_name, {.hidden = member.hidden});
 }
 
 // The charts of all, with their dimensions as they are now, in the order of the members.
-void ShareCharts::define_all(Writer& out) {
+void MemberCharts::define_all(Writer& out) {
     shown_.clear();
     for (Member& member : members_)
         if (belongs(member) && member.shown) shown_.push_back({&member, {set_text("'" + member.id + "'")}});
@@ -176,49 +177,49 @@ void ShareCharts::define_all(Writer& out) {
     }
 }
 
-void ShareCharts::retire(Writer& out, const CounterSet& counted) {
+void MemberCharts::replanned(Writer& out, const CounterSet& counted) {
     for (size_t i = columns_.size(); i-- > 0;) {
         if (columns_[i].is_in(counted)) continue;
         if (together_ && !shown_.empty()) columns_[i].definition.obsolete(out);
         for (Shown& shown : shown_) {
             if (together_) break;
-            retire(out, columns_[i], *shown.member);
+            take_away(out, columns_[i], *shown.member);
             shown.lines.erase(shown.lines.begin() + static_cast<ptrdiff_t>(i));
         }
         columns_.erase(columns_.begin() + static_cast<ptrdiff_t>(i));
     }
 }
 
-int64_t ShareCharts::value(const Column& column, const Member& member, const Counters& rest) const {
+int64_t MemberCharts::value(const Column& column, const Member& member) const {
     uint64_t n = column.of(member.next());
-    if (!member.fresh && &member == &members_.front()) n += column.of(rest);
+    if (!member.fresh && &member == &members_.front()) n += column.of(missed_);
     return static_cast<int64_t>(n);
 }
 
-void ShareCharts::update(Writer& out, int64_t elapsed, int64_t now, const Counters& rest) {
+void MemberCharts::print(Writer& out, const Tick& tick) {
     bool changed = false;
     for (Member& member : members_) {
-        if (!belongs(member) || wanted(member, now) == member.shown) continue;
+        if (!belongs(member) || wanted(member, tick.now) == member.shown) continue;
         changed = true;
-        member.shown ? retire(out, member) : publish(out, member);
+        member.shown ? take_away(out, member) : publish(out, member);
     }
     if (together_ && changed) define_all(out);
-    if (!elapsed)  // at the very first, all charts of the plugin begin to count from what they say now
+    if (!tick.elapsed)  // at the very first, all charts of the plugin begin to count from what they say now
         for (Shown& shown : shown_) shown.member->fresh = false;
-    print(out, elapsed, rest);
+    print_values(out, tick.elapsed);
     for (Shown& shown : shown_) shown.member->updated();
     series_.updated();
 }
 
-void ShareCharts::print(Writer& out, int64_t elapsed, const Counters& rest) const {
+void MemberCharts::print_values(Writer& out, int64_t elapsed) const {
     if (together_ && !shown_.empty())
         for (const Column& column : columns_) {
             ChartUpdate update(out, column.begin, elapsed);
-            for (const Shown& shown : shown_) update.set(shown.lines[0], value(column, *shown.member, rest));
+            for (const Shown& shown : shown_) update.set(shown.lines[0], value(column, *shown.member));
         }
     if (together_) return;
     for (const Shown& shown : shown_)
         for (size_t i = 0; i < columns_.size(); i++)
             ChartUpdate(out, shown.lines[i], shown.member->fresh ? 0 : elapsed)
-                .set(columns_[i].set, value(columns_[i], *shown.member, rest));
+                .set(columns_[i].set, value(columns_[i], *shown.member));
 }

@@ -1,5 +1,5 @@
 // The charts of applications, containers and services, line by line.
-#include "netdata/share_charts.h"
+#include "netdata/member_charts.h"
 #include <gtest/gtest.h>
 #include <set>
 #include <sstream>
@@ -11,10 +11,11 @@ namespace {
 constexpr size_t opens = size_t{file_base} + size_t{file_open_calls};
 constexpr int64_t second = 1'000'000'000;
 
-class Shares : public testing::Test {
+class ChartsOfMembers : public testing::Test {
 protected:
-    Shares() {
+    ChartsOfMembers() {
         counted[opens] = true;
+        config.update_every = 1;
         members.push_back({{.name = "other"}});
     }
     Member& add(const std::string& name, uint64_t n = 0, bool service = false) {
@@ -23,21 +24,21 @@ protected:
         member.totals[opens] = n;
         return member;
     }
-    ShareCharts& charts(Audience audience, ChartNames names = ChartNames::Classic) {
+    MemberCharts& charts(Audience audience, ChartNames names = ChartNames::Classic) {
         config.chart_names = names;
-        return shown.emplace(audience, counted, config, 1, true, CounterSet{}, members);
+        return shown.emplace(audience, counted, config, true, CounterSet{}, members, rest);
     }
     std::string at(int64_t seconds) {
-        Counters rest{};
         rest[opens] = missed;
         int64_t elapsed = first ? 0 : 1000000;
         first = false;
-        std::string text = Text().of([&](Writer& out) { shown->update(out, elapsed, seconds * second, rest); });
+        std::string text =
+            Text().of([&](Writer& out) { shown->print(out, {.now = seconds * second, .elapsed = elapsed}); });
         std::istringstream lines(text);
         for (std::string line; std::getline(lines, line);) protocol.line(line);
         return text;
     }
-    ~Shares() override {
+    ~ChartsOfMembers() override {
         protocol.end();
         for (const Protocol::Violation& v : protocol.violations()) ADD_FAILURE() << v.line << ": " << v.what;
     }
@@ -45,13 +46,14 @@ protected:
     CounterSet counted{};
     Config config;
     std::deque<Member> members;
-    std::optional<ShareCharts> shown;
+    std::optional<MemberCharts> shown;
+    Counters rest{};
     uint64_t missed = 0;
     bool first = true;
     Protocol protocol;
 };
 
-TEST_F(Shares, OfApplicationsAreOneChartInTheClassicNaming) {
+TEST_F(ChartsOfMembers, OfApplicationsAreOneChartInTheClassicNaming) {
     add("web server", 5);
     members[0].totals[opens] = 2;
     missed = 1;
@@ -65,7 +67,7 @@ TEST_F(Shares, OfApplicationsAreOneChartInTheClassicNaming) {
     EXPECT_EQ(at(2), "BEGIN apps.file_open 1000000\nSET 'other' = 3\nSET 'web server' = 5\nEND\n");
 }
 
-TEST_F(Shares, OfAnApplicationAreChartsOfItsOwnInTheCurrentNaming) {
+TEST_F(ChartsOfMembers, OfAnApplicationAreChartsOfItsOwnInTheCurrentNaming) {
     add("web.server 1", 5);
     charts(Audience::Apps, ChartNames::Current);
     std::string text = at(1);
@@ -77,7 +79,7 @@ TEST_F(Shares, OfAnApplicationAreChartsOfItsOwnInTheCurrentNaming) {
     EXPECT_NE(text.find("BEGIN app.web_server_1_ebpf_file_open \nSET calls = 5\nEND\n"), std::string::npos) << text;
 }
 
-TEST_F(Shares, OfContainersAndServicesAreApart) {
+TEST_F(ChartsOfMembers, OfContainersAndServicesAreApart) {
     add("docker_1", 5);
     add("cron", 7, true);
     charts(Audience::Containers);
@@ -102,7 +104,7 @@ TEST_F(Shares, OfContainersAndServicesAreApart) {
 }
 
 // The agent takes the first value as where the counter starts: what had been counted by then would be lost.
-TEST_F(Shares, TellFirstWhereANewcomerCountsFrom) {
+TEST_F(ChartsOfMembers, TellFirstWhereANewcomerCountsFrom) {
     charts(Audience::Apps);
     at(1);
     Member& late = add("late", 9);
@@ -113,7 +115,7 @@ TEST_F(Shares, TellFirstWhereANewcomerCountsFrom) {
     EXPECT_EQ(at(4).find("obsolete"), std::string::npos);
 }
 
-TEST_F(Shares, GoWhenNobodyLivesAndComeBackWithTheirTotals) {
+TEST_F(ChartsOfMembers, GoWhenNobodyLivesAndComeBackWithTheirTotals) {
     config.obsolete_after = 60;
     Member& app = add("a", 9);
     charts(Audience::Apps);
@@ -132,7 +134,7 @@ TEST_F(Shares, GoWhenNobodyLivesAndComeBackWithTheirTotals) {
     EXPECT_NE(at(65).find("SET 'a' = 12\n"), std::string::npos);
 }
 
-TEST_F(Shares, GiveTheirIdToTheNextOfTheirName) {
+TEST_F(ChartsOfMembers, GiveTheirIdToTheNextOfTheirName) {
     for (Audience audience : {Audience::Apps, Audience::Containers}) {
         members.resize(1);
         members[0] = {{.name = "other"}};
@@ -156,7 +158,7 @@ TEST_F(Shares, GiveTheirIdToTheNextOfTheirName) {
     }
 }
 
-TEST_F(Shares, ObsoleteTheChartsOfAMemberInTheCurrentNaming) {
+TEST_F(ChartsOfMembers, ObsoleteTheChartsOfAMemberInTheCurrentNaming) {
     config.obsolete_after = 60;
     Member& app = add("a", 9);
     charts(Audience::Apps, ChartNames::Current);
@@ -172,7 +174,7 @@ TEST_F(Shares, ObsoleteTheChartsOfAMemberInTheCurrentNaming) {
 }
 
 // Names come from files and from the machine's users.
-TEST_F(Shares, GiveEveryNameAnIdThatTheAgentTakes) {
+TEST_F(ChartsOfMembers, GiveEveryNameAnIdThatTheAgentTakes) {
     for (ChartNames names : {ChartNames::Classic, ChartNames::Current}) {
         members.resize(1);
         shown.reset();

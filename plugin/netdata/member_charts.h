@@ -1,4 +1,4 @@
-// The charts of applications, containers and services: for each its share of the system's counts.
+// The charts of applications, containers and services: what each has counted of the system's.
 #pragma once
 #include <deque>
 #include <string>
@@ -9,19 +9,15 @@
 
 enum class Audience { Apps, Containers, Services };
 
-class ShareCharts {
+class MemberCharts : public Collector {
 public:
     // Those of the members that belong to the audience have charts while they have processes, and `obsolete after` seconds
-    // more. The first member is the rest, which has them always if it is an application.
-    ShareCharts(Audience audience, const CounterSet& counted, const Config& config, int update_every, bool labels,
-                const CounterSet& by_syscalls, std::deque<Member>& members);
+    // more. The first member is the rest, which has them always if it is an application, and is given `missed` in addition.
+    MemberCharts(Audience audience, const CounterSet& counted, const Config& config, bool labels,
+                 const CounterSet& by_syscalls, std::deque<Member>& members, const Counters& missed);
 
-    // elapsed: microseconds since the last update, 0 for the first; now: ns of CLOCK_MONOTONIC; rest: what the first member
-    // is given in addition.
-    void update(Writer& out, int64_t elapsed, int64_t now, const Counters& rest);
-
-    // Takes away the charts of what is no longer counted.
-    void retire(Writer& out, const CounterSet& counted);
+    void print(Writer& out, const Tick& tick) override;
+    void replanned(Writer& out, const CounterSet& counted) override;
 
 private:
     struct Column {  // a counter's chart, or its charts
@@ -45,18 +41,19 @@ private:
     bool belongs(const Member& member) const;
     bool wanted(Member& member, int64_t now) const;
     void publish(Writer& out, Member& member);
-    void retire(Writer& out, Member& member);
-    void retire(Writer& out, const Column& column, const Member& member) const;
+    void take_away(Writer& out, Member& member);
+    void take_away(Writer& out, const Column& column, const Member& member) const;
     ChartDefinition chart_of(const Column& column, const Member& member) const;
     void define_all(Writer& out);
-    void print(Writer& out, int64_t elapsed, const Counters& rest) const;
-    int64_t value(const Column& column, const Member& member, const Counters& rest) const;
+    void print_values(Writer& out, int64_t elapsed) const;
+    int64_t value(const Column& column, const Member& member) const;
 
     const Audience audience_;
     const bool together_;  // one chart for all of them, a dimension each
     const int64_t obsolete_after_;
     const bool labels_;
     std::deque<Member>& members_;
+    const Counters& missed_;
     std::vector<Column> columns_;
     SeriesSet<Member> series_;
     std::vector<Shown> shown_;
