@@ -73,14 +73,6 @@ lint_shell() {
     git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/agent/private_agent.bash tests/guest/{run,kernels,agent,checks,selinux,table} | xargs -0 shellcheck
 }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
-# Of the tests all but the analysis of their paths, which takes half the time: they run under the sanitizers.
-lint_tidy() {
-    local tidy=(xargs -0 -P 2 -n 1 clang-tidy -p build/release --quiet '--warnings-as-errors=*') status=0
-    git ls-files -z 'plugin/*.cpp' | "${tidy[@]}" || status=1
-    git ls-files -z 'tests/unit/*.cpp' 'tests/protocol/*.cpp' | "${tidy[@]}" '--checks=-clang-analyzer-*' || status=1
-    return $status
-}
-
 build() { # PRESET [OPTIONS OF THE BUILD]
     cmake --preset "$1" && cmake --build --preset "$@"
 }
@@ -118,7 +110,7 @@ suite beside build-asan whole build asan --target unit
 suite beside unit-asan gtest build/asan/tests/unit
 suite beside build-fuzz whole build fuzz
 suite beside fuzz fuzz "-runs=$executions"
-suite beside lint-tidy whole lint_tidy
+suite beside lint-tidy whole tools/lint-tidy.sh build/release
 
 if [[ $extent != quick ]]; then
     # With more readers than CPUs on two kernels by turns, which the commit decides. 5.10 has no preempt=full.

@@ -3,10 +3,10 @@
 #include <netinet/in.h>
 #include <algorithm>
 #include <cstring>
+#include "base/clock.h"
 
 namespace {
 
-constexpr int64_t second = 1'000'000'000;
 // A program that has found a row may still be writing to it when another one retires it.
 constexpr int64_t hold_retired = second / 10;
 constexpr int64_t idle_interval = second;

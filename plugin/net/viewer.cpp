@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 #include <utility>
+#include "base/clock.h"
 
 enum ViewerSum { BytesSent, BytesReceived, PacketsSent, PacketsReceived, Retransmits };
 struct ViewerDimension {
@@ -21,7 +22,6 @@ struct ViewerChart {
 
 namespace {
 
-constexpr int64_t second = 1'000'000'000;
 constexpr size_t most_names = 4096;
 constexpr size_t most_hidden_lines = 20'000;        // destinations that have been shown, above which they are forgotten
 constexpr int64_t patience_for_names = 3 * second;  // with `hostnames`, none is shown before its name is known

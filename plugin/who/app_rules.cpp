@@ -73,7 +73,7 @@ namespace {
 constexpr size_t comm_length = 15;  // TASK_COMM_LEN - 1
 // Of patterns that may stand anywhere in a command line: a byte of them takes up to 1 KiB of memory.
 constexpr size_t most_command_bytes = 32 << 10;
-constexpr off_t longest_file = 1 << 20;
+constexpr off_t longest_rules = 1 << 20;
 
 // The words of a line. Blanks and colons part them, quotes keep them together, # ends the line. False: a quote is open.
 bool split(const std::string& line, std::vector<std::string>& words) {
@@ -121,7 +121,7 @@ void AppRules::read(const std::string& file, std::vector<std::string>& complaint
     check(stat(file.c_str(), &about), "read {}", file);
     if (!S_ISREG(about.st_mode))
         throw Error(fmt::format("read {}: it is not a file", file));  // a pipe would not let us go
-    if (about.st_size > longest_file) throw Error(fmt::format("read {}: it is larger than 1 MiB", file));
+    if (about.st_size > longest_rules) throw Error(fmt::format("read {}: it is larger than 1 MiB", file));
     std::ifstream in(file);
     if (!in) check(-1, "read {}", file);
     read_lines(in, file, complaints);

@@ -7,38 +7,38 @@
 
 namespace {
 
-using Json = nlohmann::json;
+using Metadata = nlohmann::json;
 
-constexpr off_t longest_file = 4 << 20;
+constexpr off_t longest_metadata = 4 << 20;
 
 // Null if there is no such file, or if it is none of JSON.
-Json read_json(const std::string& path) {
+Metadata read_json(const std::string& path) {
     int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return nullptr;
     struct stat about;
     std::string text;
-    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= longest_file) {
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= longest_metadata) {
         text.resize(static_cast<size_t>(about.st_size));
         ssize_t n = read(fd, text.data(), text.size());
         text.resize(n > 0 ? static_cast<size_t>(n) : 0);
     }
     close(fd);
-    Json json = Json::parse(text, nullptr, false);
-    return json.is_discarded() ? Json() : json;
+    Metadata json = Metadata::parse(text, nullptr, false);
+    return json.is_discarded() ? Metadata() : json;
 }
 
-std::string text_in(const Json& object, const char* key) {
+std::string text_in(const Metadata& object, const char* key) {
     auto found = object.is_object() ? object.find(key) : object.end();
     return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-Json part_of(const Json& object, const char* key) {
+Metadata part_of(const Metadata& object, const char* key) {
     auto found = object.is_object() ? object.find(key) : object.end();
-    return object.is_object() && found != object.end() ? *found : Json();
+    return object.is_object() && found != object.end() ? *found : Metadata();
 }
 
 // The runtime's file (OCI) holds what Kubernetes or nerdctl have written into the annotations.
-std::string name_in_annotations(const Json& annotations) {
+std::string name_in_annotations(const Metadata& annotations) {
     for (auto [space, pod, container] :
          {std::tuple{"io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri.sandbox-name",
                      "io.kubernetes.cri.container-name"},
@@ -68,9 +68,10 @@ std::string container_name(const std::string& root, std::string_view id) {
             !name.empty())
             return name;
 
-    for (const Json& container : read_json(root + "/var/lib/containers/storage/overlay-containers/containers.json")) {
+    for (const Metadata& container :
+         read_json(root + "/var/lib/containers/storage/overlay-containers/containers.json")) {
         if (text_in(container, "id") != id) continue;
-        Json names = part_of(container, "names");
+        Metadata names = part_of(container, "names");
         if (names.is_array() && !names.empty() && names[0].is_string()) return names[0].get<std::string>();
     }
     return "";
