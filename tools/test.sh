@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 extent=${1-}
 kernels=(5.10 6.1 6.12 6.18 newest)
 cache=${EBPF_GUEST_CACHE:-/var/cache/ebpf-plugin-guests}
+turn=$((16#$(git rev-parse --short=6 HEAD 2>/dev/null || echo 0))) # the commit decides whose turn it is
 at_once=2 # of guests and what waits; each guest takes a processor for itself
 
 tools/install-packages.sh tools/packages tests/packages tests/guest/packages tests/guest/selinux.packages || exit 1
@@ -67,20 +68,12 @@ exact() { # the benchmarks' proofs
 
 commandline() { bats --tap --timing "$@"; }
 
-fuzz() { tests/fuzz/run build/fuzz "$@"; }
+fuzz() { tests/fuzz/run build/asan "$@"; }
 
 lint_shell() {
     git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run packaging/man-page packaging/post*.in tests/package/inside tests/fuzz/run tests/agent/private_agent.bash tests/guest/{run,kernels,agent,checks,selinux,table} | xargs -0 shellcheck
 }
 lint_format() { git ls-files -z 'plugin/*.cpp' 'plugin/*.h' 'tests/unit/*' 'tests/protocol/*' | xargs -0 clang-format --dry-run -Werror; }
-# Of the tests all but the analysis of their paths, which takes half the time: they run under the sanitizers.
-lint_tidy() {
-    local tidy=(xargs -0 -P 2 -n 1 clang-tidy -p build/release --quiet '--warnings-as-errors=*') status=0
-    git ls-files -z 'plugin/*.cpp' | "${tidy[@]}" || status=1
-    git ls-files -z 'tests/unit/*.cpp' 'tests/protocol/*.cpp' | "${tidy[@]}" '--checks=-clang-analyzer-*' || status=1
-    return $status
-}
-
 build() { # PRESET [OPTIONS OF THE BUILD]
     cmake --preset "$1" && cmake --build --preset "$@"
 }
@@ -108,25 +101,25 @@ suite alone exact exact
 suite here cli commandline --jobs 10 --filter-tags '!alone' tests/cli
 suite here agent commandline --filter-tags '!own_machine' tests/agent # whose clock they may set
 suite here package commandline tests/package
+[[ $extent == all ]] || export EBPF_TEST_TURN=$turn
 executions=50000 # of each fuzz target; long ones by hand
-[[ $extent != all ]] || executions=500000
+[[ $extent != all ]] || [[ $extent == all ]] || export EBPF_TEST_TURN=$turn
+executions=500000
 # `beside` takes what the others leave of the processors.
 suite beside lint-shell whole lint_shell
 suite beside lint-rooms whole tools/lint-rooms.sh
 suite beside lint-format whole lint_format
-suite beside build-asan whole build asan --target unit
+suite beside build-asan whole build asan
 suite beside unit-asan gtest build/asan/tests/unit
-suite beside build-fuzz whole build fuzz
 suite beside fuzz fuzz "-runs=$executions"
-suite beside lint-tidy whole lint_tidy
+suite beside lint-tidy whole tools/lint-tidy.sh build/release
 
 if [[ $extent != quick ]]; then
-    # With more readers than CPUs on two kernels by turns, which the commit decides. 5.10 has no preempt=full.
+    # With more readers than CPUs on one kernel by turns. 5.10 has no preempt=full.
     declare -A contended=()
-    turn=$((16#$(git rev-parse --short=6 HEAD 2>/dev/null || echo 0)))
     for at in "${!kernels[@]}"; do
         kernel=${kernels[at]}
-        (((at + turn) % ${#kernels[@]} % 3 == 0)) || [[ $extent == all ]] || continue
+        (((at + turn) % ${#kernels[@]} == 0)) || [[ $extent == all ]] || continue
         contended[$kernel]="contended full"
         [[ $kernel != 5.10 ]] || contended[$kernel]=contended
     done

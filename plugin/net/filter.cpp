@@ -76,30 +76,30 @@ Address address_of(Number number) {
     return address;
 }
 
-struct Network {
+struct Addresses {
     Number first, last;
     bool v4;
     std::string cleared{};  // how it is read, if bits beyond the prefix are set
 };
 
-std::optional<Network> parse_network(std::string_view word) {
+std::optional<Addresses> parse_network(std::string_view word) {
     if (size_t dash = word.find('-'); dash != std::string_view::npos) {
         auto first = Address::parse(word.substr(0, dash)), last = Address::parse(word.substr(dash + 1));
         if (!first || !last || first->is_v4() != last->is_v4() || *last < *first) return {};
-        return Network{number_of(*first), number_of(*last), first->is_v4()};
+        return Addresses{number_of(*first), number_of(*last), first->is_v4()};
     }
     size_t slash = word.find('/');
     auto address = Address::parse(word.substr(0, slash));
     if (!address) return {};
     Number number = number_of(*address);
-    if (slash == std::string_view::npos) return Network{number, number, address->is_v4()};
+    if (slash == std::string_view::npos) return Addresses{number, number, address->is_v4()};
 
     bool dotted = word.find(':') == std::string_view::npos;
     auto prefix = parse_number<unsigned>(word.substr(slash + 1), 0, dotted ? 32 : 128);
     if (!prefix) return {};
     unsigned bits = *prefix + (dotted ? 96 : 0);
     Number beyond = bits ? (Number{1} << (128 - bits)) - 1 : ~Number{0};
-    Network network{number & ~beyond, number | beyond, address->is_v4() && bits >= 96};
+    Addresses network{number & ~beyond, number | beyond, address->is_v4() && bits >= 96};
     if (network.first != number) {
         Address begin = address_of(network.first);
         network.cleared = fmt::format("{}/{}", begin.text(), begin.is_v4() && bits >= 96 ? bits - 96 : bits);
@@ -115,7 +115,7 @@ public:
     void add_all() { ranges_.push_back({0, ~Number{0}}); }
 
     // IPv4 lies inside the space of IPv6, but an IPv6 network does not mean it.
-    void add(const Network& network) {
+    void add(const Addresses& network) {
         if (network.v4) return ranges_.push_back({network.first, network.last});
         if (network.first < first_v4) ranges_.push_back({network.first, std::min(network.last, first_v4 - 1)});
         if (network.last > last_v4) ranges_.push_back({std::max(network.first, last_v4 + 1), network.last});

@@ -27,7 +27,7 @@ constexpr Question questions[] = {{TCPDIAG_GETSOCK, IPPROTO_TCP, AF_UNSPEC},
                                   {SOCK_DIAG_BY_FAMILY, IPPROTO_UDP, AF_INET},
                                   {SOCK_DIAG_BY_FAMILY, IPPROTO_UDP, AF_INET6}};
 
-const char* name_of(uint8_t protocol) { return protocol == IPPROTO_TCP ? "TCP" : "UDP"; }
+const char* protocol_name(uint8_t protocol) { return protocol == IPPROTO_TCP ? "TCP" : "UDP"; }
 
 constexpr size_t longest_packet = 32768;  // the kernel makes none longer
 constexpr int most_repeats = 3;
@@ -230,9 +230,10 @@ void SockDiag::ended(int error) {
     if (interrupted_ && !error && repeated_++ < most_repeats) return;
     if (error == ENOENT || error == EOPNOTSUPP)
         left_out(fmt::format("list the {} sockets: the kernel has no such list: {}",
-                             name_of(questions[question_].protocol), needed));
+                             protocol_name(questions[question_].protocol), needed));
     else if (error)
-        left_out(fmt::format("list the {} sockets: {}", name_of(questions[question_].protocol), std::strerror(error)));
+        left_out(
+            fmt::format("list the {} sockets: {}", protocol_name(questions[question_].protocol), std::strerror(error)));
     repeated_ = 0;
     if (++question_ == std::size(questions)) leave_namespace();
 }

@@ -6,7 +6,7 @@
 #include "base/groups.h"
 #include "netdata/writer.h"
 
-// Texts are printed as they are: quoted() makes those harmless that are not ours.
+// Texts are printed as they are: in_quotes() makes those harmless that are not ours.
 struct ChartDefinition {
     std::string id, title;
     Unit unit;

@@ -131,7 +131,7 @@ ChartDefinition MemberCharts::chart_of(const Column& column, const Member& membe
     if (audience_ == Audience::Containers) prefix = "cgroup_", label = "cgroup_name";
     ChartDefinition chart = column.definition;
     chart.id = prefix + member.id + separator + chart.id;
-    if (labels_) chart.labels.emplace(chart.labels.begin(), label, quoted(member.name));
+    if (labels_) chart.labels.emplace(chart.labels.begin(), label, in_quotes(member.name));
     return chart;
 }
 

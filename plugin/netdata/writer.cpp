@@ -13,7 +13,7 @@ std::string harmless(std::string_view text) {
     return word;
 }
 
-std::string quoted(std::string_view text) { return "'" + harmless(text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + harmless(text) + "'"; }
 
 bool is_pipe(int fd) {
     struct stat about;

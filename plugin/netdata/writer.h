@@ -12,7 +12,7 @@ constexpr size_t longest_name = 100;
 // A word of the protocol, which knows no escapes but a backslash that hides the quote after it: what it cannot hold becomes
 // _. Never empty, at most longest_name long.
 std::string harmless(std::string_view text);
-std::string quoted(std::string_view text);  // the same between quotes
+std::string in_quotes(std::string_view text);  // the same between quotes
 
 bool is_pipe(int fd);  // or a socket: somebody is at its other end
 

@@ -10,7 +10,9 @@
 #include <csignal>
 #include "base/words.h"
 #undef columns  // term.h makes macros of words
+#undef newline
 #undef lines
+#undef tab
 
 namespace {
 

@@ -72,7 +72,7 @@ namespace {
 constexpr size_t comm_length = 15;  // TASK_COMM_LEN - 1
 // Of patterns that may stand anywhere in a command line: a byte of them takes up to 1 KiB of memory.
 constexpr size_t most_command_bytes = 32 << 10;
-constexpr int64_t longest_file = 1 << 20;
+constexpr int64_t longest_rules = 1 << 20;
 
 // The words of a line. Blanks and colons part them, quotes keep them together, # ends the line. False: a quote is open.
 bool split(const std::string& line, std::vector<std::string>& words) {
@@ -116,7 +116,7 @@ size_t AppRules::app(std::string name) {
 }
 
 void AppRules::read(const std::string& file, std::vector<std::string>& complaints) {
-    read_lines(read_file(file, longest_file), file, complaints);
+    read_lines(read_file(file, longest_rules), file, complaints);
 }
 
 void AppRules::read_built_in(std::vector<std::string>& complaints) {

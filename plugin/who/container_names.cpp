@@ -6,29 +6,29 @@
 
 namespace {
 
-using Json = nlohmann::json;
+using Metadata = nlohmann::json;
 
-constexpr int64_t longest_file = 4 << 20;
+constexpr int64_t longest_metadata = 4 << 20;
 
 // Null if there is no such file, or if it is none of JSON.
-Json read_json(const std::string& path) try {
-    Json json = Json::parse(read_file(path, longest_file), nullptr, false);
-    return json.is_discarded() ? Json() : json;
+Metadata read_json(const std::string& path) try {
+    Metadata json = Metadata::parse(read_file(path, longest_metadata), nullptr, false);
+    return json.is_discarded() ? Metadata() : json;
 } catch (const Error&) {
     return nullptr;
 }
 
-Json part_of(const Json& object, const char* key) {
-    return object.is_object() && object.contains(key) ? object[key] : Json();
+Metadata part_of(const Metadata& object, const char* key) {
+    return object.is_object() && object.contains(key) ? object[key] : Metadata();
 }
 
-std::string text_in(const Json& object, const char* key) {
-    Json text = part_of(object, key);
+std::string text_in(const Metadata& object, const char* key) {
+    Metadata text = part_of(object, key);
     return text.is_string() ? text.get<std::string>() : "";
 }
 
 // The runtime's file (OCI) holds what Kubernetes or nerdctl have written into the annotations.
-std::string name_in_annotations(const Json& annotations) {
+std::string name_in_annotations(const Metadata& annotations) {
     for (auto [space, pod, container] :
          {std::tuple{"io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri.sandbox-name",
                      "io.kubernetes.cri.container-name"},
@@ -58,9 +58,10 @@ std::string container_name(const std::string& root, std::string_view id) {
             !name.empty())
             return name;
 
-    for (const Json& container : read_json(root + "/var/lib/containers/storage/overlay-containers/containers.json")) {
+    for (const Metadata& container :
+         read_json(root + "/var/lib/containers/storage/overlay-containers/containers.json")) {
         if (text_in(container, "id") != id) continue;
-        Json names = part_of(container, "names");
+        Metadata names = part_of(container, "names");
         if (names.is_array() && !names.empty() && names[0].is_string()) return names[0].get<std::string>();
     }
     return "";

@@ -198,6 +198,7 @@ setup_file() {
     not grep -qE '^CHART (apps|app|services|cgroup_|systemd_)' out
 }
 
+# bats test_tags=host
 @test "without Netdata's file our own groups, with it Netdata's; without any, those that are built in" {
     "$plugin" --once >out 2>err
     grep -q 'INFO: .*applications by the built-in rules$' err
@@ -214,6 +215,7 @@ setup_file() {
     grep -q "^DIMENSION 'theirs' 'theirs' " out
 }
 
+# bats test_tags=host
 @test "a rule that is wrong is named with its line, the others stand" {
     printf '%s\n' "alpha: $alpha*" "lonely" "beta: 'open" >user/apps_groups.conf
     "$plugin" --once >out 2>err
@@ -222,6 +224,7 @@ setup_file() {
     grep -q '^CHART apps.file_open ' out
 }
 
+# bats test_tags=host
 @test "the function ebpf-processes: registered for agents that know it, answers with a table" {
     "$plugin" --once >out
     not grep -q '^FUNCTION' out

@@ -339,6 +339,7 @@ NFT
     inbound 8205:UDP 55 55
 }
 
+# bats test_tags=host
 @test "names: of services and hosts, shown and asked for; ports and addresses that are not" {
     network
     # The names come from /etc/hosts, of which the plugin gets one of its own.
@@ -370,6 +371,7 @@ NFT
     not grep -q hidden.test out
 }
 
+# bats test_tags=host
 @test "shown if nothing is set: private networks, without this machine itself" {
     network
     : >user/ebpf.conf
@@ -391,6 +393,7 @@ NFT
     same "sent by the application all the same" $((2 * 11100)) "$(value apps.bandwidth_sent speakers)"
 }
 
+# bats test_tags=host
 @test "no room for more dimensions: the rest is other, and nothing is missing" {
     network
     viewer "ips = $net.0/24" "maximum dimensions = 6"

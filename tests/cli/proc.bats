@@ -56,6 +56,7 @@ counts_all() { # KNOWN
     counts_all other
 }
 
+# bats test_tags=host
 @test "hidepid=noaccess and no rights but those to count: nothing is lost" {
     wrapped "$(with_proc hidepid=1 "$unprivileged")"
     counts_all other
@@ -103,6 +104,7 @@ counts_all() { # KNOWN
     same_releases "beta's releases" 2 "$(grown apps.task_close beta)"
 }
 
+# bats test_tags=host
 @test "names of every kind: each is counted for its application, and the agent can read it" {
     local LC_ALL=C first second i
     for ((i = 1; i < 128; i++)); do ((i == 47)) || printf -v first '%s\\x%02x' "$first" $i; done

@@ -13,6 +13,15 @@ struct End {
     uint16_t port = 0;
 };
 
+inline void PrintTo(const Traffic& t, std::ostream* out) {
+    *out << t.bytes_sent << " " << t.bytes_received << " " << t.packets_sent << " " << t.packets_received << " "
+         << t.retransmits;
+}
+inline bool operator==(const Traffic& a, const Traffic& b) {
+    return a.bytes_sent == b.bytes_sent && a.bytes_received == b.bytes_received && a.packets_sent == b.packets_sent &&
+           a.packets_received == b.packets_received && a.retransmits == b.retransmits;
+}
+
 inline connection connection_of(uint8_t protocol, const End& local, const End& remote, uint32_t life) {
     connection c{};
     auto set = [](__be32(&words)[4], const std::string& text) {

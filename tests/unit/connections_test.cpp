@@ -4,15 +4,6 @@
 #include <map>
 #include "connection_rows.h"
 
-static void PrintTo(const Traffic& t, std::ostream* out) {
-    *out << t.bytes_sent << " " << t.bytes_received << " " << t.packets_sent << " " << t.packets_received << " "
-         << t.retransmits;
-}
-static bool operator==(const Traffic& a, const Traffic& b) {
-    return a.bytes_sent == b.bytes_sent && a.bytes_received == b.bytes_received && a.packets_sent == b.packets_sent &&
-           a.packets_received == b.packets_received && a.retransmits == b.retransmits;
-}
-
 namespace {
 
 constexpr size_t count = 128;
