@@ -103,8 +103,7 @@ suite here agent commandline --filter-tags '!own_machine' tests/agent # whose cl
 suite here package commandline tests/package
 [[ $extent == all ]] || export EBPF_TEST_TURN=$turn
 executions=50000 # of each fuzz target; long ones by hand
-[[ $extent != all ]] || [[ $extent == all ]] || export EBPF_TEST_TURN=$turn
-executions=500000
+[[ $extent != all ]] || executions=500000
 # `beside` takes what the others leave of the processors.
 suite beside lint-shell whole lint_shell
 suite beside lint-rooms whole tools/lint-rooms.sh
