@@ -32,8 +32,8 @@ public:
     // Folds after the slots. Without charts it keeps the limits, and adds up the totals, all the same.
     SelfCharts(const Running& running, const Slots& slots, bool has_charts);
 
-    // Calls that the kernel made while it skipped our programs: a program that is preempted is not run for other tasks on its
-    // CPU. They are in the totals of the system.
+    // Calls that the kernel made while it skipped our programs: a program that is preempted is not run for other tasks on
+    // its CPU. They are in the totals of the system.
     const Counters& missed_calls() const { return missed_calls_; }
     const Counters& totals() const { return totals_; }
 
