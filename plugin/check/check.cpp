@@ -19,7 +19,7 @@
 #include "base/signals.h"
 #include "bpf/slots.h"
 #include "check/expectations.h"
-#include "net/connections.h"
+#include "net/network.h"
 
 namespace {
 
@@ -82,13 +82,14 @@ std::vector<std::string> operations_of(const std::string& program) {
 
 class Workload {
 public:
-    Workload(Programs& programs, const CounterSet& counting)
+    Workload(Programs& programs, const CounterSet& counting, const Expectations& expectations)
         : programs_(programs),
           slots_(programs.memory()),
           connections_(programs.connections()),
           programs_found_(find_workloads()),
           folder_(make_folder()),
-          waits_for_freed_(counting[freed]) {
+          counting_(counting),
+          expectations_(expectations) {
         listen();
     }
     ~Workload() {
@@ -101,7 +102,7 @@ public:
     const std::vector<std::string>& found() const { return programs_found_; }
 
     // Nobody but the workload did what counts for nobody in particular: ended, connected.
-    bool was_alone() const { return others_exits_ == 0 && !others_connected_; }
+    bool was_alone() const { return !others_ended_ && !others_connected_; }
 
     // Nothing if the kernel has no such system call.
     std::optional<Result> run(const std::string& program, const std::string& operation) {
@@ -128,12 +129,12 @@ private:
                            [this](Owner who, int counter, uint64_t n) {
                                if (who.process != others)
                                    counted_[counter] += n;
-                               else if (counter == exit)
-                                   others_exits_ += n;
+                               else
+                                   others_ended_ |= counter == expectations_.ends;
                            }});
         connections_.listen({.before_us = {}, .moved = [this](uint32_t, const connection& c, const Traffic& moved) {
                                  if (c.net_namespace == network_)
-                                     counted_[retransmits] += moved.retransmits;
+                                     counted_[Network::retransmits] += moved.retransmits;
                                  else
                                      others_connected_ |= c.protocol == IPPROTO_TCP;
                              }});
@@ -146,7 +147,7 @@ private:
         std::filesystem::create_directory(files);
         int out[2];
         check(pipe2(out, O_CLOEXEC), "make a pipe");
-        others_exits_ = 0;
+        others_ended_ = false;
         pid_t pid = start(program, operation, files, out[1]);
         close(out[1]);
         status = wait_for(pid);
@@ -210,10 +211,17 @@ private:
         connections_.fold(std::chrono::steady_clock::now().time_since_epoch().count(), everything);
     }
 
+    bool is_something_late() const {
+        for (size_t c = 0; c < COUNTERS; c++)
+            if (expectations_.late[c] && counting_[c] && counted_[c] < counted_[number(expectations_.ends)])
+                return true;
+        return false;
+    }
+
     // All has happened by the second stop but the freeing of the tasks, which follows by a grace period.
     void settle() {
         fold();
-        for (int rounds = 0; waits_for_freed_ && counted_[freed] < counted_[exit] && rounds < 500; rounds++) {
+        for (int rounds = 0; is_something_late() && rounds < 500; rounds++) {
             usleep(10'000);
             slots_.fold(true);
         }
@@ -224,14 +232,12 @@ private:
     Connections connections_;
     const std::vector<std::string> programs_found_;
     const std::string folder_;
-    const bool waits_for_freed_;
+    const CounterSet& counting_;
+    const Expectations& expectations_;
     const std::string name_ = fmt::format("check-{}", getpid());
     Counters counted_{};
-    uint64_t others_exits_ = 0;
     ino_t network_ = 0;  // of the workload, if it has one of its own
-    bool others_connected_ = false;
-    static constexpr int exit = process_base + int{process_exit_tasks}, freed = process_base + int{process_freed_calls},
-                         retransmits = socket_base + int{socket_retransmit_calls};
+    bool others_ended_ = false, others_connected_ = false;
 };
 
 struct HowCounted {
@@ -274,7 +280,7 @@ public:
           counting_(programs.plan().counted(config)),
           by_syscalls_(programs.plan().counted_by(Way::Syscalls, config)),
           expectations_(read_expectations(expected_table())),
-          workload_(programs, counting_),
+          workload_(programs, counting_, expectations_),
           before_(programs.statistics()) {}
 
     void run() {
@@ -416,7 +422,8 @@ bool check_counters(const Config& config, Programs& programs) {
 
 bool print_what_counts(const Config& config, Programs& programs) {
     CounterSet counting = programs.plan().counted(config);
-    Workload workload(programs, counting);
+    const Expectations expectations = read_expectations(expected_table());
+    Workload workload(programs, counting, expectations);
     for (const std::string& program : workload.found())
         for (const std::string& operation : operations_of(program)) {
             std::optional<Result> result = workload.run(program, operation);

@@ -42,13 +42,22 @@ Amount amount_named(std::string_view name) {
     return static_cast<Amount>(found - names);
 }
 
+CounterSet& property_named(std::string_view name, Expectations& all) {
+    if (name == "others") return all.others;
+    if (name == "lossy") return all.lossy;
+    if (name == "late") return all.late;
+    reject("property", name);
+}
+
 void read_row(const std::vector<std::string_view>& fields, Expectations& all) {
     if (fields.size() < 2 || fields.size() > 4)
         throw std::invalid_argument("it has not two, three or four fields with tabs between them");
     int counter = counter_named(fields[0]);
     if (fields.size() == 2) {
-        if (fields[1] != "others" && fields[1] != "lossy") reject("property", fields[1]);
-        (fields[1] == "others" ? all.others : all.lossy)[static_cast<size_t>(counter)] = true;
+        if (fields[1] == "ends")
+            all.ends = counter;
+        else
+            property_named(fields[1], all)[static_cast<size_t>(counter)] = true;
         return;
     }
     Expectation row{{}, counter, amount_named(fields[1])};

@@ -20,6 +20,8 @@ struct Expectations {
     std::vector<Expectation> rows;
     CounterSet others{};  // counted for nobody in particular: other programs' events may be among them
     CounterSet lossy{};   // the kernel leaves a few out now and then
+    int ends = -1;        // the counter of ended tasks; while others' move it, `others` may have some of theirs
+    CounterSet late{};    // comes up to `ends` a while later
 
     bool can_try(int counter) const;  // a row says by how much it moves
 };

@@ -45,8 +45,8 @@ Network::Network(const Config& config, const ConnectionMemory& memory, Slots& sl
                                  remember_process(c);
                                  if (is_tracked_) add_up(c, n);
                                  if (n.retransmits)
-                                     slots.credit(processes_ ? processes_->owner_of(c.tgid) : Owner{},
-                                                  int{socket_base} + int{socket_retransmit_calls}, n.retransmits);
+                                     slots.credit(processes_ ? processes_->owner_of(c.tgid) : Owner{}, retransmits,
+                                                  n.retransmits);
                              },
                          .freed =
                              [this](uint32_t row, const connection&) {

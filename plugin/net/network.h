@@ -13,6 +13,7 @@ Needs network_needs();
 class Network : public Collector {
 public:
     static constexpr size_t counts_for = socket_group;
+    static constexpr int retransmits = socket_base + int{socket_retransmit_calls};  // the counter that its rows tell of
 
     // slots: get what a connection counts for its owner; processes: null if they are not told apart.
     Network(const Config& config, const ConnectionMemory& memory, Slots& slots, Collectors& all,

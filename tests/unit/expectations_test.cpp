@@ -55,6 +55,8 @@ TEST(Expectations, AreReadRowByRow) {
         "socket tcp send bytes\tbytes\ttcp_uring_send\tnot syscalls\n"
         "socket tcp receive calls\tany\ttcp_splice\tsocket_tcp_splice\n"
         "process freed calls\tlossy\n"
+        "process exit tasks\tends\n"
+        "process release calls\tlate\n"
         "socket accepts tcp\tothers\n");
     ASSERT_EQ(all.rows.size(), 5u);
     EXPECT_EQ(all.rows[1].operation, "pread64");
@@ -67,8 +69,10 @@ TEST(Expectations, AreReadRowByRow) {
     EXPECT_EQ(hook_ref(all.rows[4].hook).name(), "socket_tcp_splice");
     EXPECT_TRUE(all.can_try(all.rows[0].counter));
     EXPECT_FALSE(all.can_try(all.rows[4].counter)) << "nobody says by how much";
+    EXPECT_EQ(counter_name(all.ends), "process exit tasks");
     for (int c = 0; c < COUNTERS; c++) {
         EXPECT_EQ(all.lossy[static_cast<size_t>(c)], counter_name(c) == "process freed calls");
+        EXPECT_EQ(all.late[static_cast<size_t>(c)], counter_name(c) == "process release calls");
         EXPECT_EQ(all.others[static_cast<size_t>(c)], counter_name(c) == "socket accepts tcp");
     }
 }
