@@ -56,26 +56,12 @@ std::string Kernel::resolve(const Hook& hook) const {
 
 namespace {
 
-class Fd {
-public:
-    explicit Fd(int fd) : fd_(fd) {}
-    ~Fd() {
-        if (fd_ >= 0) close(fd_);
-    }
-    Fd(const Fd&) = delete;
-    Fd& operator=(const Fd&) = delete;
-    explicit operator bool() const { return fd_ >= 0; }
-
-private:
-    int fd_;
-};
-
 // 0, or why the kernel refuses the program.
 int try_load(bpf_prog_type type, std::vector<bpf_insn> program, bpf_attach_type attach = bpf_attach_type{},
              int target = 0) {
     LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach,
                 .attach_btf_id = static_cast<__u32>(target));
-    Fd fd(bpf_prog_load(type, "ebpf_plugin_try", "GPL", program.data(), program.size(), &options));
+    Descriptor fd(bpf_prog_load(type, "ebpf_plugin_try", "GPL", program.data(), program.size(), &options));
     return fd ? 0 : errno;
 }
 
@@ -111,7 +97,7 @@ int try_probe(const std::string& function) {
     if (!(file >> attr.type)) return ENOENT;  // libbpf would make events in tracefs, which stay if we are killed
     attr.size = sizeof attr;
     attr.config1 = reinterpret_cast<__u64>(function.c_str());
-    Fd fd(static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+    Descriptor fd(static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
     return fd ? 0 : errno;
 }
 
@@ -120,12 +106,12 @@ int try_probe_multi() {
     LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = BPF_TRACE_KPROBE_MULTI);
     int program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ebpf_plugin_try", "GPL", nothing.data(), nothing.size(), &load);
     if (program < 0) return errno;
-    Fd fd(program);
+    Descriptor fd(program);
     const char* nowhere = "ebpf_plugin_no_such_function";
     LIBBPF_OPTS(bpf_link_create_opts, options);
     options.kprobe_multi.syms = &nowhere;
     options.kprobe_multi.cnt = 1;
-    Fd link(bpf_link_create(program, 0, BPF_TRACE_KPROBE_MULTI, &options));
+    Descriptor link(bpf_link_create(program, 0, BPF_TRACE_KPROBE_MULTI, &options));
     return link || errno == ESRCH || errno == ENOENT ? 0 : errno;
 }
 

@@ -125,6 +125,9 @@ void let_go(std::vector<Link>& links) {
         usleep(5000);
 }
 
+// A descriptor of our own for what libbpf has opened.
+Descriptor own(int fd) { return Descriptor(check(fcntl(fd, F_DUPFD_CLOEXEC, 0), "duplicate a descriptor")); }
+
 }  // namespace
 
 void Programs::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
@@ -155,9 +158,11 @@ Programs::Programs(const Kernel& kernel, const Config& config, Plan plan, TableS
     select();
     configure(kernel, config, sizes);
     load(kernel);
+    take_maps();
     share_memory(sizes);
     for (const Attachment& a : plan_.attachments) attach(a);
     memory_.shared->complete = 1;
+    object_.reset();
     map_bytes_ = sum_of_maps();
 }
 
@@ -244,6 +249,11 @@ void Programs::load(const Kernel& kernel) {
     throw Error(fmt::format("load the eBPF programs: {} ({})", reason(code), libbpf_says), code);
 }
 
+void Programs::take_maps() {
+    bpf_map* map;
+    bpf_object__for_each_map(map, object_.get()) maps_.emplace(bpf_map__name(map), own(bpf_map__fd(map)));
+}
+
 void Programs::share_memory(TableSizes sizes) {
     memory_.shared = share<state>(".data.state", 1);
     memory_.table = share_table<slot>("slots", TABLE_slots, sizes.slots);
@@ -259,19 +269,23 @@ void Programs::share_memory(TableSizes sizes) {
     ring_.reset(check(ring_buffer__new(map_fd("records"), consume, this, nullptr), "open the ring buffer"));
 }
 
-Programs::~Programs() { let_go(links_); }
+Programs::~Programs() {
+    std::vector<Link> links;
+    for (Loaded& loaded : programs_) links.push_back(std::move(loaded.link));
+    let_go(links);
+}
 
 void Programs::attach(const Attachment& a) {
-    bpf_program* p = program(a);
-    auto same = std::find_if(programs_.begin(), programs_.end(), [p](const Loaded& l) { return l.program == p; });
+    std::string name = a.program();
+    auto same = std::find_if(programs_.begin(), programs_.end(), [&](const Loaded& l) { return l.name == name; });
     if (same != programs_.end()) {
         same->hooks.push_back(a.hook);
         return;
     }
+    bpf_program* p = program(a);
     errno = 0;
-    if (bpf_link* attached = link(a, p)) {
-        links_.emplace_back(attached);
-        programs_.push_back({p, {a.hook}});
+    if (Link attached{link(a, p)}) {
+        programs_.push_back({std::move(name), own(bpf_program__fd(p)), std::move(attached), {a.hook}});
         return;
     }
     int code = errno;
@@ -305,8 +319,8 @@ bpf_map* Programs::map(const std::string& name) const {
 }
 
 int Programs::map_fd(const std::string& name) const {
-    bpf_map* m = map(name);
-    return m ? bpf_map__fd(m) : -1;
+    auto found = maps_.find(name);
+    return found == maps_.end() ? -1 : found->second.get();
 }
 
 int Programs::records_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
@@ -323,7 +337,7 @@ bool Programs::Loaded::serves_only(size_t group) const {
 void Programs::Loaded::add_to(Statistics& all) const {
     bpf_prog_info info{};
     __u32 size = sizeof info;
-    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size)) return;
+    if (bpf_obj_get_info_by_fd(program.get(), &info, &size)) return;
     all.run_time_ns += info.run_time_ns;
     if (size_t group = hook_ref(hooks[0]).group_id(); serves_only(group)) all.run_time_of[group] += info.run_time_ns;
     all.missed_runs += info.recursion_misses;
@@ -350,17 +364,13 @@ bool Programs::is_optional(size_t group) const {
 
 void Programs::leave_out(size_t group, const std::string& why) {
     std::vector<Link> links;
-    std::vector<bpf_program*> unused;
     for (size_t i = programs_.size(); i-- > 0;) {
         if (!programs_[i].serves_only(group)) continue;
         programs_[i].add_to(left_out_);
-        unused.push_back(programs_[i].program);
-        links.push_back(std::move(links_[i]));
-        links_.erase(links_.begin() + static_cast<ptrdiff_t>(i));
+        links.push_back(std::move(programs_[i].link));
         programs_.erase(programs_.begin() + static_cast<ptrdiff_t>(i));
     }
     let_go(links);
-    for (bpf_program* program : unused) bpf_program__unload(program);
     std::erase_if(plan_.attachments, [&](const Attachment& a) {
         if (hook_ref(a.hook).group_id() != group) return false;
         if (plan_.missing.empty() || plan_.missing.back().hook != a.hook) plan_.missing.push_back({a.hook, why});
@@ -370,21 +380,16 @@ void Programs::leave_out(size_t group, const std::string& why) {
     map_bytes_ = sum_of_maps();
 }
 
-// libbpf keeps the maps until the end. What their descriptors stand for then is nothing.
 void Programs::give_back(const std::string& table) {
     std::erase_if(shared_, [&](const Mapping& m) { return m.map == table || m.map == table + "_marks"; });
     if (table == "connections") connections_ = {};
-    int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    for (const char* end : {"", "_marks", "_claims", "_index"})
-        if (int fd = map_fd(table + end); nothing >= 0 && fd >= 0) dup3(nothing, fd, O_CLOEXEC);
-    if (nothing >= 0) close(nothing);
+    for (const char* end : {"", "_marks", "_claims", "_index"}) maps_.erase(table + end);
 }
 
 uint64_t Programs::sum_of_maps() const {
     uint64_t bytes = 0;
-    bpf_map* map;
-    bpf_object__for_each_map(map, object_.get()) {
-        std::ifstream about(fmt::format("/proc/self/fdinfo/{}", bpf_map__fd(map)));
+    for (const auto& [name, map] : maps_) {
+        std::ifstream about(fmt::format("/proc/self/fdinfo/{}", map.get()));
         for (std::string word; about >> word;)
             if (uint64_t n; word == "memlock:" && about >> n) bytes += n;
     }

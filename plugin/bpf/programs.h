@@ -1,6 +1,7 @@
 // The programs in the kernel: loaded as planned, attached, and detached when this goes away.
 #pragma once
 #include <bpf/libbpf.h>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,6 +58,7 @@ private:
     void configure(const Kernel& kernel, const Config& config, TableSizes sizes);
     void size_maps(TableSizes sizes, size_t record_bytes);
     void load(const Kernel& kernel);
+    void take_maps();
     void share_memory(TableSizes sizes);
     void attach(const Attachment& attachment);
     bpf_link* link(const Attachment& attachment, bpf_program* program) const;
@@ -65,24 +67,26 @@ private:
 
     bpf_program* program(const Attachment& attachment) const;
     bpf_map* map(const std::string& name) const;  // null if the object has none
-    int map_fd(const std::string& name) const;    // -1 likewise
+    int map_fd(const std::string& name) const;    // -1 likewise; from take_maps() on
     template <class T>
     T* share(const std::string& map, size_t count);  // its memory with the programs
     template <class Row>
     TableMemory<Row> share_table(const std::string& name, unsigned number, size_t rows);
 
     Plan plan_;
-    Object object_;
-    std::vector<Link> links_;
+    Object object_;  // null once all is attached: what libbpf keeps of it would take as much memory as all the rest
+    std::map<std::string, Descriptor> maps_;
     struct Loaded {
-        bpf_program* program;
+        std::string name;
+        Descriptor program;
+        Link link;
         std::vector<int> hooks;  // more than one of a shared tracepoint and of the end of system calls
 
         bool serves_only(size_t group) const;
         void add_to(Statistics& all) const;
     };
-    std::vector<Loaded> programs_;  // a link each
-    Statistics left_out_;           // what those have told that are gone
+    std::vector<Loaded> programs_;
+    Statistics left_out_;  // what those have told that are gone
     uint64_t map_bytes_ = 0;
     std::unique_ptr<ring_buffer, Destroy<ring_buffer__free>> ring_;
     Records records_;
