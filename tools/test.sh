@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 extent=${1-}
-kernels=(5.10 6.1 6.12 6.18 newest)
+kernels=(newest 5.10 6.1 6.12 6.18)
 cache=${EBPF_GUEST_CACHE:-/var/cache/ebpf-plugin-guests}
 turn=$((16#$(git rev-parse --short=6 HEAD 2>/dev/null || echo 0))) # the commit decides whose turn it is
 at_once=2 # of guests and what waits; each guest takes a processor for itself
@@ -78,6 +78,10 @@ build() { # PRESET [OPTIONS OF THE BUILD]
     cmake --preset "$1" && cmake --build --preset "$@"
 }
 
+is_turn() { # AT MANY: whether that kernel is among those, so many at once, whose turn it is
+    [[ $extent == all ]] || ((($1 + turn) % ${#kernels[@]} < $2))
+}
+
 guest() { # KERNEL CPUS PART…
     tests/guest/run --kernel "$1" --cpus "$2" --memory 768 --timeout 1800 -- tests/guest/checks "$PWD/build/release" "${@:3}"
 }
@@ -114,25 +118,26 @@ suite beside fuzz fuzz "-runs=$executions"
 suite beside lint-tidy whole tools/lint-tidy.sh build/release
 
 if [[ $extent != quick ]]; then
-    # With more readers than CPUs on one kernel by turns. 5.10 has no preempt=full.
-    declare -A contended=()
+    # The longest first. The programs are compiled three times, for kernels before 5.12, before 6.2 and after: on the newest and
+    # one of the older two run the tests of the command line, a half of them on each. 5.10 has no preempt=full.
+    suite guest guest-agent agent_in_guest
+    halves=(applications connections)
+    older=(5.10 6.1)
+    declare -A cli=([newest]="${halves[turn % 2]}" [${older[turn / 2 % 2]}]="${halves[(turn + 1) % 2]}")
+    [[ $extent != all ]] || cli=([newest]="${halves[*]}" [5.10]="${halves[*]}" [6.1]="${halves[*]}")
     for at in "${!kernels[@]}"; do
         kernel=${kernels[at]}
-        (((at + turn) % ${#kernels[@]} == 0)) || [[ $extent == all ]] || continue
-        contended[$kernel]="contended full"
-        [[ $kernel != 5.10 ]] || contended[$kernel]=contended
+        parts="exact ${cli[$kernel]-}"
+        ! is_turn "$at" 1 || parts+=" contended"
+        [[ $parts != *contended || $kernel == 5.10 ]] || parts+=" full"
+        ! is_turn "$at" 2 || parts+=" lockdown"
+        suite guest "guest-$kernel" guest "$kernel" 1 "$parts"
+        tried+="; $kernel: $parts"
     done
-    # The programs are compiled three times, for kernels before 5.12, before 6.2 and after: the tests of the command line run
-    # on the newest kernel and on one of the older two by turns. The longest first.
-    older=(5.10 6.1)
-    for kernel in newest 5.10 6.1; do
-        cli=cli
-        [[ $kernel == newest || $kernel == "${older[turn % 2]}" || $extent == all ]] || cli=
-        suite guest "guest-$kernel" guest $kernel 1 exact $cli "${contended[$kernel]-}" lockdown
+    faulty=(5.10 newest)
+    for at in 0 1; do
+        [[ $extent != all && $((turn % 2)) != "$at" ]] || suite guest "guest-${faulty[at]}-faults" guest "${faulty[at]}" 2 faults
     done
-    suite guest guest-agent agent_in_guest
-    for kernel in 6.12 6.18; do suite guest "guest-$kernel" guest $kernel 1 exact "${contended[$kernel]-}" lockdown; done
-    for kernel in 5.10 newest; do suite guest "guest-$kernel-faults" guest $kernel 2 faults; done
     suite guest guest-selinux selinux_in_guest
     run kernels whole tests/guest/kernels fetch "${kernels[@]}" &
 fi
@@ -164,7 +169,7 @@ for tap in "$logs"/*.tap; do
     printf '%-24s %8s %10s %7s %7s\n' "$name" "$seconds" $((user + system)) "$(grep -c '^ok' "$tap")" "$(grep -c '^not ok' "$tap")"
 done | sort -k2nr
 if [[ $extent != quick ]]; then
-    echo "kernels: $(cd "$cache" && cat "${kernels[@]/%//release}" | tr '\n' ' '); with more readers than CPUs this time: ${!contended[*]}"
+    echo "kernels: $(cd "$cache" && cat "${kernels[@]/%//release}" | tr '\n' ' ')$tried"
 fi
 passed=$(cat $logs/*.tap | grep -c '^ok')
 failed=$(cat $logs/*.tap | grep -c '^not ok')

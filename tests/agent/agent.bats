@@ -54,6 +54,7 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     values a system.exit | head -4 | awk -F, 'NR > 1 && last - $1 != 2 { exit 1 } { last = $1 } END { exit NR != 4 }'
 }
 
+# bats test_tags=host
 @test "an application that has gone: its charts go, and come back with what was before" {
     agent a
     printf '[global]\nchart names = current\nobsolete after = 10\n' >a/etc/ebpf.conf
@@ -70,6 +71,7 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     await "all reads of both lives" adds_up_to "reads of both lives" $((made + again)) $mine calls
 }
 
+# bats test_tags=host
 @test "[plugin:ebpf] command options reach the plugin" {
     agent a $'[plugin:ebpf]\n    command options = --return --global --filedescriptor'
     run_agent a
@@ -79,6 +81,7 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     tr '\0' ' ' </proc/"$(the_plugin)"/cmdline | grep -q ' 1 --return --global --filedescriptor $'
 }
 
+# bats test_tags=host
 @test "nothing to collect: one line that says why, and the agent does not start it again" {
     agent a
     printf '[global]\nbtf path = /nowhere\n' >a/etc/ebpf.conf
@@ -130,6 +133,7 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     [[ $(the_plugin) != "$pid" ]]
 }
 
+# bats test_tags=host
 @test "an agent that stands still for half a minute, with 1,000 charts: the pipe fills, nothing of the totals is lost" {
     agent a
     printf '[global]\nchart names = current\n' >a/etc/ebpf.conf
@@ -167,6 +171,7 @@ adds_up_to() { # WHAT MADE CHART DIMENSION
     done
 }
 
+# bats test_tags=host
 @test "a parent: charts, labels and values of the child are the same there" {
     agent parent
     sed -i 's/ebpf = yes/ebpf = no/' parent/etc/netdata.conf
@@ -200,6 +205,7 @@ END
         jq -e --argjson made "$calls" '[.data[][1] | values] | add | . - $made | fabs * 100 <= $made'
 }
 
+# bats test_tags=host
 @test "a function is called through a parent: a table of all processes, an answer to every call" {
     local at
     at=$(a_port)
