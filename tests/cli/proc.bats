@@ -113,7 +113,7 @@ counts_all() { # KNOWN
     printf -v second '%b_m2' "$second"
     cat >user/apps_groups.conf <<'END'
 'quo"te': 'a"b'
-"line": new*
+"line": a_new*
 "e=q and blanks": 'e=q z'
 back\: "it's b\"
 grüße: grüße
@@ -124,7 +124,7 @@ END
     export NETDATA_VERSION=v1.37.1
     new_cgroup "ebpf \"te'st\\=ü $$"
     go
-    local names=('a"b' $'new\nline' 'e=q z' "it's b\\" grüße "$first" "$second") apps=('quo_te' line 'e=q and blanks' 'back_' grüße low high)
+    local names=('a"b' $'a_new\nline' 'e=q z' "it's b\\" grüße "$first" "$second") apps=('quo_te' line 'e=q and blanks' 'back_' grüße low high)
     for i in "${!names[@]}"; do worker "${names[i]}" openat $((10 + i)); done
     echo "${workers[0]}" >"$cgroup/cgroup.procs"
     mkfifo never
