@@ -1,11 +1,12 @@
 #include "base/words.h"
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include "base/error.h"
+#include "base/owner.h"
 
 std::vector<std::string_view> split_words(std::string_view text, std::string_view separators) {
     std::vector<std::string_view> words;
@@ -28,16 +29,18 @@ std::vector<std::vector<std::string_view>> split_table(std::string_view text) {
 }
 
 std::string read_file(const std::string& file, int64_t most_bytes) {
+    // What is looked at is what is read, whoever may exchange it; a pipe is not waited for, and what grows has an end too.
+    Descriptor in(check(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), "read {}", file));
     struct stat about;
-    check(stat(file.c_str(), &about), "read {}", file);
-    if (!S_ISREG(about.st_mode))
-        throw Error(fmt::format("read {}: it is not a file", file));  // a pipe would not let us go
-    if (about.st_size > most_bytes)
-        throw Error(fmt::format("read {}: it is larger than {} MiB", file, most_bytes >> 20));
-    std::ifstream in(file, std::ios::binary);
-    if (!in) check(-1, "read {}", file);
-    std::string text(std::istreambuf_iterator<char>(in), {});
-    if (in.bad()) check(-1, "read {}", file);
+    check(fstat(in.get(), &about), "read {}", file);
+    if (!S_ISREG(about.st_mode)) throw Error(fmt::format("read {}: it is not a file", file));
+    std::string text;
+    char part[1 << 14];
+    while (ssize_t n = check(read(in.get(), part, sizeof part), "read {}", file)) {
+        text.append(part, static_cast<size_t>(n));
+        if (static_cast<int64_t>(text.size()) > most_bytes)
+            throw Error(fmt::format("read {}: it is larger than {} MiB", file, most_bytes >> 20));
+    }
     return text;
 }
 
