@@ -93,7 +93,9 @@ selinux_in_guest() {
         tests/guest/selinux check "$policy" "$PWD/build/release"
 }
 
-agent_in_guest() { # the same with trampolines
+agent_in_guest() { # the same with trampolines; unpacked here, for the guest has no network
+    source tests/agent/private_agent.bash
+    unpack_agent || return
     tests/guest/run --kernel 6.12 --memory 1536 --timeout 1800 -- tests/guest/agent "$AGENT" "$PWD/build/release"
 }
 
