@@ -152,11 +152,11 @@ constexpr int first_of(std::initializer_list<int> counters) { return counters.si
 #define TEXT_OF(...) TEXT(__VA_ARGS__)
 
 #define HOOK_ROW(group, hook, kind_, ...) ALSO_ROW(group, hook, hook, kind_, __VA_ARGS__)
-#define ALSO_ROW(group, hook, of, kind_, functions_, syscalls_, ...)       \
-    Hook{.name = #hook,                                                     \
-         .kind = KIND_##kind_,                                              \
-         .first = first_of({COUNTERS_##kind_(group, of)}),                  \
-         .functions = {UNWRAP functions_},                                  \
+#define ALSO_ROW(group, hook, of, kind_, functions_, syscalls_, ...) \
+    Hook{.name = #hook,                                              \
+         .kind = KIND_##kind_,                                       \
+         .first = first_of({COUNTERS_##kind_(group, of)}),           \
+         .functions = {UNWRAP functions_},                           \
          .syscalls = TEXT syscalls_ __VA_OPT__(, ) __VA_ARGS__},
 #define EVENT_ROW(group, hook, kind_, tracepoint, ...)                      \
     Hook{.name = #hook,                                                     \

@@ -3,7 +3,7 @@
 #include "hook.h"
 
 // close(2) is hooked at the system call: close_fd() still exists on new kernels but close(2) no longer goes through it.
-#define file_HOOKS(HOOK, ALSO, EVENT, SAME)                                                                                  \
+#define file_HOOKS(HOOK, ALSO, EVENT, SAME)                                                                            \
     HOOK(file, open, CALLS_ERRORS, FUNCTIONS("do_sys_openat2", "do_sys_open"), SYSCALLS(open, openat, openat2, creat)) \
     HOOK(file, close, CALLS_ERRORS, FUNCTIONS("sys_close"), SYSCALLS(close))                                           \
     ALSO(file, close32, close, CALLS_ERRORS, FUNCTIONS("sys32_close"), SYSCALLS(), IF_PRESENT)

@@ -7,17 +7,17 @@
 
 // A group: its name, the module that the agent shows, what it is to somebody who watches, its option and what the help says
 // of that, its switch in the configuration. The first groups' counters lie in a slot's first cache line.
-#define GROUPS(GROUP)                                                                                          \
-    GROUP(vfs, "vfs", "File reads, writes",                                                                    \
-          .option = "--vfs", .help = "What is done with files: reads, writes, opens, removals",                \
-          .key = {.name = "vfs", .governed_by = "process"})                                                            \
-    GROUP(file, "filedescriptor", "File opens, closes",                                                        \
-          .option = "--filedescriptor", .help = "Files opened and closed",                                     \
-          .key = {.name = "file", .older_name = "fd", .governed_by = "process"})                                       \
-    GROUP(process, "process", "Processes, threads",                                                            \
-          .option = "-p,--process", .help = "Processes and threads", .key = {.name = "process"})                       \
-    GROUP(socket, "socket", "Network: TCP, UDP",                                                               \
-          .option = "-n,--net", .help = "TCP and UDP: calls, bytes, connections",                              \
+#define GROUPS(GROUP)                                                                            \
+    GROUP(vfs, "vfs", "File reads, writes",                                                      \
+          .option = "--vfs", .help = "What is done with files: reads, writes, opens, removals",  \
+          .key = {.name = "vfs", .governed_by = "process"})                                      \
+    GROUP(file, "filedescriptor", "File opens, closes",                                          \
+          .option = "--filedescriptor", .help = "Files opened and closed",                       \
+          .key = {.name = "file", .older_name = "fd", .governed_by = "process"})                 \
+    GROUP(process, "process", "Processes, threads",                                              \
+          .option = "-p,--process", .help = "Processes and threads", .key = {.name = "process"}) \
+    GROUP(socket, "socket", "Network: TCP, UDP",                                                 \
+          .option = "-n,--net", .help = "TCP and UDP: calls, bytes, connections",                \
           .key = {.name = "socket", .governed_by = "network viewer"}, .table = "connections", .sends_much = true)
 
 #define COUNTER_RANGE(group, ...) group##_base, group##_last = group##_base + group##_counters - 1,
@@ -31,18 +31,18 @@ enum { GROUPS(GROUP_ID) GROUP_COUNT };
 #define HOOK_TABLE(group, ...) inline constexpr Hook group##_hook_table[] = {HOOK_ROWS(group)};
 GROUPS(HOOK_TABLE)
 
-#define GROUP_ROW(group, module_, title_, ...)                                                       \
-    {.name = #group,                                                                                 \
-     .module = module_,                                                                              \
-     .title = title_,                                                                                \
-     .hooks = group##_hook_table,                                                                    \
-     .places = group##_places,                                                                       \
-     .charts = group##_charts,                                                                       \
-     .member_charts = group##_member_charts,                                                         \
-     .first_counter = group##_base,                                                                  \
-     .counters = group##_counters,                                                                   \
-     .first_hook = group##_hook_base,                                                                \
-     .counter_names = TEXT_OF(group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK))        \
+#define GROUP_ROW(group, module_, title_, ...)     \
+    {.name = #group,                               \
+     .module = module_,                            \
+     .title = title_,                              \
+     .hooks = group##_hook_table,                  \
+     .places = group##_places,                     \
+     .charts = group##_charts,                     \
+     .member_charts = group##_member_charts,       \
+     .first_counter = group##_base,                \
+     .counters = group##_counters,                 \
+     .first_hook = group##_hook_base,              \
+     .counter_names = TEXT_OF(ALL_COUNTERS(group)) \
          __VA_OPT__(, ) __VA_ARGS__},
 inline constexpr Group groups[] = {GROUPS(GROUP_ROW)};
 #endif

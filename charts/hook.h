@@ -52,6 +52,7 @@
 #define ID_OF_HOOK(group, hook, ...) group##_##hook,
 
 // The counters of a group and its hooks, both numbered from 0.
-#define DECLARE_COUNTERS(group)                                                                            \
-	enum group##_counter { group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK) group##_counters }; \
+#define ALL_COUNTERS(group) group##_HOOKS(COUNTERS_OF_HOOK, NO_COUNTERS, COUNTERS_OF_HOOK, COUNTERS_OF_HOOK)
+#define DECLARE_COUNTERS(group)                                  \
+	enum group##_counter { ALL_COUNTERS(group) group##_counters }; \
 	enum group##_hook { group##_HOOKS(ID_OF_HOOK, ID_OF_HOOK, ID_OF_HOOK, ID_OF_HOOK) group##_hooks }

@@ -9,7 +9,7 @@
 // `exec` and `exit` end the life of a slot too, so they are attached whatever is counted. A task is released when its
 // parent has waited for it. `freed` is the tracepoint that follows a release by an RCU grace period: exact as a total,
 // too late to tell how many zombies there are, so it only stands in for the release.
-#define process_HOOKS(HOOK, ALSO, EVENT, SAME)                                                                  \
+#define process_HOOKS(HOOK, ALSO, EVENT, SAME)                                                            \
     EVENT(process, exit, EXIT, "sched_process_exit", ALWAYS)                                              \
     EVENT(process, exec, NOTHING, "sched_process_exec", ALWAYS)                                           \
     EVENT(process, start, START, "task_newtask", WITH_IDENTITIES)                                         \

@@ -11,7 +11,7 @@
 // tcp_cleanup_rbuf() would tell of received bytes too, but not once: a receive that waits for more calls it again.
 // The ends of UDP sockets count nothing: they make room for further connections early.
 // sendfile(2) passes by tcp_sendmsg() until 6.5, splice(2) always by tcp_recvmsg().
-#define socket_HOOKS(HOOK, ALSO, EVENT, SAME)                                                                                  \
+#define socket_HOOKS(HOOK, ALSO, EVENT, SAME)                                                                            \
     HOOK(socket, tcp_send, BY_HAND(CALLS_ERRORS_BYTES), FUNCTIONS("tcp_sendmsg"), SYSCALLS(),                            \
          BY_SOCKET(sends), EVENT_FIRST("sock_send_length"))                                                              \
     ALSO(socket, tcp_sendpage, tcp_send, BY_HAND(CALLS_ERRORS_BYTES), FUNCTIONS("tcp_sendpage"), SYSCALLS(), IF_PRESENT) \

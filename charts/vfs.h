@@ -4,7 +4,7 @@
 
 // vfs_create() is not on the way of open(O_CREAT): such a file is counted at vfs_open, see kernel-collector/vfs.bpf.c.
 // vfs_fsync() and vfs_fsync_range() are inlined into fsync(2) on some kernels or others, so the system calls are hooked.
-#define vfs_HOOKS(HOOK, ALSO, EVENT, SAME)                                                                           \
+#define vfs_HOOKS(HOOK, ALSO, EVENT, SAME)                                                                     \
     HOOK(vfs, read, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_read"), SYSCALLS(read, pread64))                        \
     ALSO(vfs, readv, read, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_readv"), SYSCALLS(readv, preadv, preadv2))       \
     HOOK(vfs, write, CALLS_ERRORS_BYTES, FUNCTIONS("vfs_write"), SYSCALLS(write, pwrite64))                    \

@@ -183,11 +183,11 @@ struct same {
 #define SAME_CALLS_ERRORS_BYTES true, true
 #define FIRST_OF(counters) FIRST_OF_LIST(counters)
 #define FIRST_OF_LIST(first, ...) first
-#define SAME_OF(group, hook, kind, of_group, of_hook)                   \
+#define SAME_OF(group, hook, kind, of_group, of_hook)                            \
 	[HOOK_ID(of_group, of_hook)] = {true, SAME_##kind, HOOK_ID(group, hook), \
 		group##_base + FIRST_OF(COUNTERS_##kind(group, hook))},
 #define SAMES(group, ...) group##_HOOKS(NOTHING, NOTHING, NOTHING, SAME_OF)
-static const struct same sames[HOOKS + 1] = {GROUPS(SAMES)};
+static const struct same sames[HOOKS] = {GROUPS(SAMES)};
 
 static __always_inline void called_same(struct row *row, __u32 hook)
 {

@@ -126,7 +126,11 @@ void let_go(std::vector<Link>& links) {
 }
 
 // A descriptor of our own for what libbpf has opened.
-Descriptor own(int fd) { return Descriptor(check(fcntl(fd, F_DUPFD_CLOEXEC, 0), "duplicate a descriptor")); }
+Descriptor own(int fd) {
+    Descriptor ours(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!ours) throw Error(fmt::format("duplicate a descriptor: {}", reason(errno)), errno);
+    return ours;
+}
 
 }  // namespace
 
